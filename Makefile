@@ -1,0 +1,47 @@
+# Copyright (c) 2026, the sfb.kb4023993 contributors
+# GNU General Public License v3.0-or-later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Every command installs what it needs into .venv and .venvs; a second run finds it there. docs/development.md explains.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint sanity lab environment
+
+# The Python to start with. .venv is made with it if it is supported, else with the first supported one found.
+PYTHON ?= python3
+# For `make test`: only these tiers, for example TIERS="lint unit"
+TIERS ?=
+
+COLLECTIONS := $(CURDIR)/playbooks/collections
+RUN_TIERS := .venv/bin/python tests/tools/tiers.py
+
+# The PowerShell engine of the tests, where it lies beside the repository; else the tests look for pwsh on PATH.
+ENGINE := $(abspath $(CURDIR)/../shared/powershell)
+ifneq ($(wildcard $(ENGINE)/linux-x64/pwsh),)
+export SFB_PWSH ?= $(ENGINE)/linux-x64/pwsh
+endif
+ifneq ($(wildcard $(ENGINE)/win-x64/pwsh.exe),)
+export SFB_PWSH_EXE ?= $(ENGINE)/win-x64/pwsh.exe
+endif
+
+help:  ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: environment  ## from nothing: lab, audit, remediation, second run, report
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" tests/demo/run
+
+test: environment  ## all that CI runs: lint, all tests, the ansible-core matrix, the built artefact
+	@$(RUN_TIERS) $(TIERS)
+
+lint: environment  ## only the linters
+	@$(RUN_TIERS) lint
+
+sanity: environment  ## ansible-test sanity with every ansible-core of the matrix (make test: with the main one)
+	@$(RUN_TIERS) sanity sanity-matrix
+
+lab: environment  ## a lab of simulated servers in the foreground, and its inventory
+	@PYTHONPATH="$(CURDIR)/tests:$(COLLECTIONS)" .venv/bin/python -m lab
+
+environment:  ## only .venv, which all the above need
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed. On Debian and Ubuntu: sudo apt-get install python3 python3-venv" >&2; exit 1; }
+	@$(PYTHON) tests/tools/environments.py main

@@ -1,0 +1,67 @@
+# Copyright (c) 2026, the sfb.kb4023993 contributors
+# GNU General Public License v3.0-or-later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judges the hosts of a run from their evidence, and plans changes. Runs on the controller, once a fleet."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..plugin_utils.evidence import InventoryFacts
+from ..plugin_utils.judging import Hosts, check_results, find_questions, judge, plan_changes
+from ..plugin_utils.plan import Policy
+from ..plugin_utils.report.document import verdict_counts
+from ..plugin_utils.run import Run
+from ..plugin_utils.task import Result, SfbAction, collection_version, controller_now, inventory_facts, progress
+
+
+class ActionModule(SfbAction):
+    SPEC: t.ClassVar[dict[str, t.Any]] = {
+        "state_dir": {"type": "path", "required": True},
+        "run_id": {"type": "str", "required": True},
+        "hosts": {"type": "list", "elements": "str", "required": True},
+        "reading": {"type": "str", "choices": ["before", "after"], "default": "before"},
+        "stage": {"type": "str", "choices": ["peers", "judge"], "default": "judge"},
+        "goal": {"type": "str", "choices": ["override", "rollback"]},
+        "restart": {"type": "str", "choices": ["now", "later"], "default": "now"},
+        "override_latent": {"type": "bool", "default": False},
+        "plan": {"type": "path"},
+        "plan_sha256": {"type": "str", "default": ""},
+    }
+
+    def perform(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
+        run = Run(arguments["state_dir"], arguments["run_id"])
+        hosts = _hosts(arguments["hosts"], task_vars)
+        reading = arguments["reading"]
+        if arguments["stage"] == "peers":
+            return {"changed": False, "hosts": find_questions(run, hosts, reading)}
+        assessment = judge(run, hosts, reading, now=controller_now(), version=collection_version())
+        result: Result = {"changed": False, "counts": verdict_counts(assessment.judgement)}
+        if reading == "after":
+            found = run.plan()
+            if found:
+                check_results(run, found[0], assessment)
+        elif arguments["goal"]:
+            policy = Policy(
+                goal=arguments["goal"], restart=arguments["restart"], override_latent=arguments["override_latent"]
+            )
+            approved = (arguments["plan"], arguments["plan_sha256"]) if arguments["plan"] else None
+            plan, sha256 = plan_changes(run, assessment, policy, approved=approved)
+            progress("plan", f"{len(plan.hosts)} servers to change, {plan.waves} waves of restarts")
+            result["plan"] = {
+                "path": str(run.plan_path),
+                "sha256": sha256,
+                "hosts": [host.host for host in plan.hosts],
+                "waves": plan.waves,
+            }
+        return result
+
+
+def _hosts(names: list[str], task_vars: dict[str, t.Any]) -> Hosts:
+    in_run = frozenset(task_vars["ansible_play_hosts_all"])
+    hostvars = task_vars["hostvars"]
+
+    def inventory(name: str) -> InventoryFacts:
+        return inventory_facts(hostvars[name]) if name in hostvars else InventoryFacts()
+
+    return Hosts(all=tuple(dict.fromkeys([*names, *sorted(in_run)])), in_run=in_run, inventory=inventory)

@@ -1,0 +1,73 @@
+# Copyright (c) 2026, the sfb.kb4023993 contributors
+# GNU General Public License v3.0-or-later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Makes the report of a run: prints it, saves it, and gives its counts to AWX. Runs on the controller, once a fleet."""
+
+from __future__ import annotations
+
+import pathlib
+import typing as t
+
+from ansible.utils.display import Display
+
+from ..plugin_utils.files import remove_temporary, write_private
+from ..plugin_utils.report.document import failing_hosts, make_report, report_json
+from ..plugin_utils.report.text import report_text
+from ..plugin_utils.rules.verdict import ORDER
+from ..plugin_utils.run import Run, RunError
+from ..plugin_utils.task import Result, SfbAction
+
+
+class ActionModule(SfbAction):
+    SPEC: t.ClassVar[dict[str, t.Any]] = {
+        "state_dir": {"type": "path", "required": True},
+        "run_id": {"type": "str", "required": True},
+        "temporary": {"type": "bool", "default": False},
+        "report_dir": {"type": "path"},
+        "playbook": {
+            "type": "str",
+            "choices": ["audit", "compliance", "remediate", "rollback"],
+            "default": "audit",
+        },
+        "fail_on": {"type": "list", "elements": "str", "choices": list(ORDER), "default": []},
+    }
+
+    def perform(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
+        del task_vars
+        run = Run(arguments["state_dir"], arguments["run_id"])
+        before = run.judgement("before")
+        if before is None:
+            raise RunError(f"There is no judgement in {run.directory}. Run sfb_evaluate first.")
+        plan, sha256 = run.plan() or (None, None)
+        report = make_report(
+            playbook=arguments["playbook"],
+            check_mode=self.check_mode,
+            before=before,
+            after=run.judgement("after"),
+            plan=plan,
+            plan_sha256=sha256,
+            results=run.results(),
+        )
+        text = report_text(report)
+        directory = pathlib.Path(arguments["report_dir"]) if arguments["report_dir"] else run.directory
+        files = {"json": directory / "report.json", "text": directory / "report.txt"}
+        keep = not arguments["temporary"] or bool(arguments["report_dir"])
+        if keep:
+            write_private(files["json"], report_json(report))
+            write_private(files["text"], text)
+            text += "".join(f"{path}\n" for path in files.values())
+        if arguments["temporary"]:
+            remove_temporary(pathlib.Path(arguments["state_dir"]))
+        Display().display("\n" + text)
+        return {
+            "changed": False,
+            "sentence": report.sentence,
+            "counts": report.counts,
+            "files": {kind: str(path) for kind, path in files.items()} if keep else {},
+            "failing": failing_hosts(report, arguments["fail_on"]),
+            "ansible_stats": {
+                "data": {"sfb_kb4023993": {"sentence": report.sentence, **report.counts}},
+                "per_host": False,
+                "aggregate": False,
+            },
+        }

@@ -1,0 +1,184 @@
+# Copyright (c) 2026, the sfb.kb4023993 contributors
+# GNU General Public License v3.0-or-later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The fleet as the rules see it: every host with what its evidence means, the pools, and the connections between them."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .collect import PeerQuestion
+from .evidence import Evidence, Failure, InventoryFacts, TopologyFact
+from .knowledge import loader as knowledge
+from .records import NO_RECORDS, Records, read_records
+from .rules.enforcement import EnforcementFacts, enforcement_facts
+from .rules.failures import FailureFacts, failure_facts
+from .rules.opt_outs import OptOutFacts, opt_out_facts
+from .rules.pools import Member, PoolMap, map_pools
+from .rules.role_certificate import RoleCertificate, role_certificate
+from .rules.roles import RoleFacts, role_facts
+
+ConnectionKind = t.Literal["edge", "front_end"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class InventoryHost:
+    """One host of the inventory and what is known of it.
+
+    :param in_run: whether this run works on it (``--limit`` leaves others out).
+    :param evidence: the newest good evidence, of this run or saved.
+    :param failure: why it could not be read in this run.
+    :param problem: why its saved evidence cannot be used.
+    """
+
+    name: str
+    in_run: bool
+    inventory: InventoryFacts
+    evidence: Evidence | None = None
+    failure: Failure | None = None
+    problem: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HostView:
+    """A host with its evidence interpreted. The parts of a Front End are None on other hosts."""
+
+    source: InventoryHost
+    role: RoleFacts
+    certificate: RoleCertificate | None = None
+    enforcement: EnforcementFacts | None = None
+    opt_outs: OptOutFacts | None = None
+    failures: FailureFacts | None = None
+    records: Records = NO_RECORDS
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    @property
+    def full_name(self) -> str:
+        return self.source.evidence.full_name if self.source.evidence else self.source.name.lower()
+
+    @property
+    def readable(self) -> bool:
+        """Whether its evidence may speak for it now: there is some, and this run did not fail to read it."""
+        return self.source.evidence is not None and self.source.failure is None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Link:
+    """A connection to judge: ``peer`` is an inventory name where the peer has evidence, else the server's own name."""
+
+    validator: str
+    peer: str
+    kind: ConnectionKind
+    source: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Fleet:
+    views: dict[str, HostView]
+    pools: PoolMap
+    links: tuple[Link, ...]
+
+
+def build_fleet(hosts: t.Sequence[InventoryHost]) -> Fleet:
+    """Interpret all evidence and lay out the connections."""
+    views = {host.name: _view(host) for host in sorted(hosts, key=lambda host: host.name)}
+    pools = map_pools([_member(view) for view in views.values()], _topology(views))
+    return Fleet(views=views, pools=pools, links=tuple(_links(pools)))
+
+
+def connection_ports(kind: ConnectionKind) -> tuple[int, ...]:
+    return tuple(p.number for p in knowledge.ports() if p.purpose == "connection" and p.connection == kind)
+
+
+def peer_questions(fleet: Fleet) -> dict[str, PeerQuestion]:
+    """What each Front End of this run is to be asked about its peers, by inventory name; hosts without a question are left out."""
+    questions: dict[str, PeerQuestion] = {}
+    for name, view in fleet.views.items():
+        if not (view.source.in_run and view.readable and view.role.role == "front_end"):
+            continue
+        certificates: dict[str, tuple[str, bytes, tuple[bytes, ...]]] = {}
+        names: list[tuple[str, int]] = []
+        for link in (link for link in fleet.links if link.validator == name):
+            peer = fleet.views.get(link.peer)
+            shown = peer.certificate if peer else None
+            for held in (shown.current, shown.assigned) if shown else ():
+                if held:
+                    certificates[held.thumbprint] = (held.thumbprint, held.der, held.issuers)
+            if not shown or not shown.current:
+                target = peer.full_name if peer else link.peer
+                names.extend((target, port) for port in _probe_ports(link.kind))
+        question = PeerQuestion(certificates=tuple(certificates.values()), names=tuple(dict.fromkeys(names)))
+        if not question.is_empty:
+            questions[name] = question
+    return questions
+
+
+def _view(host: InventoryHost) -> HostView:
+    evidence = host.evidence
+    if evidence is None:
+        return HostView(source=host, role=RoleFacts(role="unknown", reason="there is no evidence of this host"))
+    role = role_facts(evidence)
+    if role.role not in ("front_end", "edge"):
+        return HostView(source=host, role=role, records=read_records(evidence.records))
+    view = HostView(
+        source=host,
+        role=role,
+        certificate=role_certificate(evidence, role.role),
+        records=read_records(evidence.records),
+    )
+    if role.role == "edge":
+        return view
+    return dataclasses.replace(
+        view,
+        enforcement=enforcement_facts(evidence, role),
+        opt_outs=opt_out_facts(evidence, role),
+        failures=failure_facts(evidence, role),
+    )
+
+
+def _member(view: HostView) -> Member:
+    held = view.certificate.current if view.certificate else None
+    return Member(
+        name=view.name,
+        full_name=view.full_name,
+        role=view.role.role,
+        inventory=view.source.inventory,
+        subject=held.facts.subject_common_name if held and held.facts else None,
+        event_names=view.failures.named if view.failures else frozenset(),
+    )
+
+
+def _topology(views: dict[str, HostView]) -> list[TopologyFact]:
+    """All pools that any host knows of. What a pool's own member says of it counts most, so it comes last."""
+    own: list[TopologyFact] = []
+    others: list[TopologyFact] = []
+    for view in views.values():
+        for fact in (view.source.evidence.topology if view.source.evidence else None) or ():
+            (own if view.full_name in fact.machines else others).append(fact)
+    return [*others, *own]
+
+
+def _links(pools: PoolMap) -> t.Iterator[Link]:
+    for pool in pools.pools.values():
+        if pool.role != "front_end":
+            continue
+        edge = pools.edges[pool.name]
+        for validator in pool.members:
+            for peer in (*pool.members, *pool.missing):
+                source = "own" if peer == validator else pool.source
+                yield Link(validator=validator, peer=peer, kind="front_end", source=source)
+            for name in edge.pools:
+                servers = pools.pools[name]
+                for peer in (*servers.members, *servers.missing):
+                    yield Link(validator=validator, peer=peer, kind="edge", source=edge.source)
+            if not edge.pools and edge.source == "assumed":
+                yield Link(validator=validator, peer="", kind="edge", source="assumed")
+
+
+def _probe_ports(kind: ConnectionKind) -> tuple[int, ...]:
+    """Ports where a peer of this kind shows the judged certificate."""
+    return tuple(p.number for p in knowledge.ports() if p.purpose == "probe" and kind in p.listener_roles)

@@ -1,0 +1,221 @@
+# Copyright (c) 2026, the sfb.kb4023993 contributors
+# GNU General Public License v3.0-or-later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the rules say of one host, as findings of the catalogue. One function a subject."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import typing as t
+
+from .certificates import CertificateFacts, IssuerCutoff, expiry, renewal_outlook
+from .connections import ConnectionJudge
+from .findings import ConnectionJudgement, Finding, HostJudgement, finding
+from .fleet import Fleet, HostView
+from .knowledge import loader as knowledge
+from .rules.restart import restart_is_unfinished
+from .rules.times import parse_time
+
+_OLD: t.Final = datetime.timedelta(hours=24)
+_SHOWN: t.Final = 12
+
+
+def host_findings(
+    fleet: Fleet,
+    judge: ConnectionJudge,
+    host: HostJudgement,
+    connections: t.Sequence[ConnectionJudgement],
+    *,
+    now: datetime.datetime,
+) -> t.Iterator[Finding]:
+    """All findings of one host."""
+    view = fleet.views[host.name]
+    make = functools.partial(finding, host=host.name, pool=host.pool)
+    if host.verdict == "not_assessed" and (view.source.failure or view.source.evidence is None):
+        if host.in_run or view.source.problem:
+            yield make("KB4023993-NOT-ASSESSED", evidence=[_first_sentence(view)], next_step=_advice(view))
+        return
+    if view.role.role not in ("front_end", "edge"):
+        return
+    yield from _evidence_findings(view, host, make, now)
+    yield from _certificate_findings(view, host, connections, make, now)
+    if view.role.role == "front_end":
+        own = [connection for connection in connections if connection.validator == host.name]
+        yield from _connection_findings(own, judge, host, make)
+        yield from _enforcement_findings(view, own, make)
+        yield from _opt_out_findings(view, own, make)
+        yield from _restart_findings(view, host, make)
+        yield from _event_findings(view, own, make)
+
+
+Make = t.Callable[..., Finding]
+
+
+def _first_sentence(view: HostView) -> str:
+    failure = view.source.failure
+    if failure:
+        return f"{failure.stage}: {failure.message}"
+    return view.source.problem or "no evidence"
+
+
+def _advice(view: HostView) -> str:
+    return view.source.failure.advice if view.source.failure else "Run the audit on this host."
+
+
+def _evidence_findings(view: HostView, host: HostJudgement, make: Make, now: datetime.datetime) -> t.Iterator[Finding]:
+    evidence = view.source.evidence
+    if evidence is None:
+        return
+    collected = parse_time(evidence.collected_utc)
+    if not host.in_run and collected and now - collected > _OLD:
+        yield make("KB4023993-EVIDENCE-OLD", evidence=[f"read at {evidence.collected_utc}"])
+    if evidence.problems:
+        lines = [f"{p.section}, {p.operation}: {p.type}: {p.message}" for p in evidence.problems]
+        yield make("KB4023993-EVIDENCE-MISSING", evidence=_bounded(lines))
+    product = view.role.product
+    if product and not product.in_article:
+        yield make("KB4023993-PRODUCT-OUTSIDE", evidence=[f"{product.name}, version {view.role.version}"])
+    if view.records.invalid:
+        yield make("KB4023993-RECORD-INVALID", evidence=_bounded([f"value {name!r}" for name in view.records.invalid]))
+
+
+def _certificate_findings(
+    view: HostView,
+    host: HostJudgement,
+    connections: t.Sequence[ConnectionJudgement],
+    make: Make,
+    now: datetime.datetime,
+) -> t.Iterator[Finding]:
+    shown, judged = view.certificate, host.certificate
+    if shown is None or judged is None or shown.current is None:
+        yield make("KB4023993-CERT-UNKNOWN", evidence=[shown.note if shown else "no certificate was found"])
+        return
+    label = f"{judged.use} certificate {judged.thumbprint} ({judged.subject})"
+    as_peer = [connection for connection in connections if connection.peer == host.name]
+    if judged.usage != "good":
+        counts = ", ".join(
+            f"{sum(c.verdict == v for c in as_peer)} {v}" for v in dict.fromkeys(c.verdict for c in as_peer)
+        )
+        identifier = "KB4023993-CERT-EDGE-INTERNAL" if host.role == "edge" else "KB4023993-CERT-FRONT-END"
+        severity = "critical" if any(connection.verdict == "broken" for connection in as_peer) else "warning"
+        lines = [label, judged.reason, f"connections to it: {counts or 'none known'}"]
+        yield make(identifier, evidence=lines, severity=severity)
+    if shown.assigned:
+        line = f"held: {judged.thumbprint}; assigned: {shown.assigned.thumbprint}"
+        yield make("KB4023993-CERT-PENDING", evidence=[line])
+    if shown.note:
+        yield make("KB4023993-CERT-PRESENTED", evidence=[shown.note, label])
+    if shown.current.facts:
+        yield from _validity_findings(shown.current.facts, label, make, now)
+
+
+def _validity_findings(facts: CertificateFacts, label: str, make: Make, now: datetime.datetime) -> t.Iterator[Finding]:
+    left = expiry(facts.not_after_utc, now=now)
+    if str(left.level) != "ok":
+        severity = "warning" if str(left.level) == "warning" else "critical"
+        line = f"{label} is valid until {facts.not_after_utc} ({left.days_left} days left)"
+        yield make("KB4023993-CERT-EXPIRY", evidence=[line], severity=severity)
+    outlook = renewal_outlook(facts, dates=_cutoffs(), now=now)
+    if outlook:
+        yield make("KB4023993-CERT-RENEWAL", evidence=[outlook.reason])
+
+
+@functools.cache
+def _cutoffs() -> tuple[IssuerCutoff, ...]:
+    return tuple(
+        IssuerCutoff(ca.name, ca.issuer_patterns, datetime.date.fromisoformat(ca.removed))
+        for ca in knowledge.ca_dates()
+    )
+
+
+def _connection_findings(
+    own: t.Sequence[ConnectionJudgement], judge: ConnectionJudge, host: HostJudgement, make: Make
+) -> t.Iterator[Finding]:
+    by_verdict: dict[str, list[str]] = {}
+    for connection in own:
+        by_verdict.setdefault(connection.verdict, []).append(describe(connection))
+    for verdict, identifier in (
+        ("broken", "KB4023993-CONNECTION-BROKEN"),
+        ("latent", "KB4023993-CONNECTION-LATENT"),
+        ("not_assessed", "KB4023993-CONNECTION-NOT-ASSESSED"),
+    ):
+        if verdict in by_verdict:
+            yield make(identifier, evidence=_bounded(by_verdict[verdict]))
+    if any(connection.assumed for connection in own):
+        pools = sorted({connection.peer for connection in own if connection.assumed})
+        yield make("KB4023993-TOPOLOGY-ASSUMED", evidence=_bounded([f"assumed: 8057 to {name}" for name in pools]))
+    views = [(c.peer, judge.peers[(host.name, c.peer)]) for c in own if (host.name, c.peer) in judge.peers]
+    disagreements = dict.fromkeys(f"{peer}: {view.disagreement}" for peer, view in views if view.disagreement)
+    if disagreements:
+        yield make("KB4023993-CHAIN-DISAGREEMENT", evidence=_bounded(list(disagreements)))
+    untrusted = dict.fromkeys(f"{peer}: {', '.join(view.untrusted)}" for peer, view in views if view.untrusted)
+    if untrusted:
+        yield make("KB4023993-CHAIN-UNTRUSTED", evidence=_bounded(list(untrusted)))
+
+
+def describe(connection: ConnectionJudgement) -> str:
+    """One connection in one line, for people."""
+    ports = "/".join(map(str, connection.ports))
+    assumed = ", assumed" if connection.assumed else ""
+    to = "itself" if connection.peer == connection.validator else connection.peer
+    return f"to {to} ({ports}{assumed}): {connection.reason}"
+
+
+def _enforcement_findings(view: HostView, own: t.Sequence[ConnectionJudgement], make: Make) -> t.Iterator[Finding]:
+    facts = view.enforcement
+    if facts is None:
+        return
+    if facts.check == "unknown":
+        yield make("KB4023993-ENFORCEMENT-UNKNOWN", evidence=_bounded(facts.signs))
+    if facts.disagreement:
+        yield make("KB4023993-ENFORCEMENT-DISAGREEMENT", evidence=[facts.disagreement])
+    if facts.check == "present" and not facts.loaded and any(c.verdict != "compliant" for c in own):
+        started = view.role.process.started_utc if view.role.process else None
+        yield make("KB4023993-ENFORCEMENT-NOT-LOADED", evidence=[f"the process runs since {started}", *facts.signs])
+
+
+def _opt_out_findings(view: HostView, own: t.Sequence[ConnectionJudgement], make: Make) -> t.Iterator[Finding]:
+    facts = view.opt_outs
+    if facts is None:
+        return
+    lines = [f"{o.where}: {'in effect' if o.in_effect else 'not yet read by the running process'}" for o in facts.valid]
+    if facts.valid:
+        needed = any(connection.verdict != "compliant" for connection in own)
+        yield make("KB4023993-OVERRIDE-ACTIVE" if needed else "KB4023993-OVERRIDE-RETIRE", evidence=lines)
+    if any(opt_out.id in ("global", "appcontext_registry") for opt_out in facts.valid):
+        yield make("KB4023993-OPT-OUT-GLOBAL", evidence=lines)
+    if facts.wrong:
+        yield make("KB4023993-OVERRIDE-WRONG", evidence=_bounded([str(wrong) for wrong in facts.wrong]))
+
+
+def _restart_findings(view: HostView, host: HostJudgement, make: Make) -> t.Iterator[Finding]:
+    record = view.records.restart
+    started = view.role.process.started_utc if view.role.process else None
+    if restart_is_unfinished(view) and record:
+        yield make("KB4023993-RESTART-UNFINISHED", evidence=[f"begun at {record.begun_utc}, process started {started}"])
+    elif host.restart_pending:
+        since = f"needed since {record.since_utc}" if record else "an opt-out may be newer than the process"
+        yield make("KB4023993-RESTART-PENDING", evidence=[f"{since}; the process runs since {started}"])
+    elif view.role.process is None:
+        service = view.source.evidence.service(view.role.service or "") if view.source.evidence else None
+        state = f"{service.status}, start mode {service.start_mode}" if service else "unknown"
+        yield make("KB4023993-SERVICE-STOPPED", evidence=[f"{view.role.service}: {state}; no process was found"])
+
+
+def _event_findings(view: HostView, own: t.Sequence[ConnectionJudgement], make: Make) -> t.Iterator[Finding]:
+    failures = view.failures
+    if failures is None or not failures.since_start:
+        return
+    words = {"edge": "to Edge servers", "front_end": "between Front Ends"}
+    lines = [f"{count} events of failed connections {words[kind]}" for kind, count in failures.since_start.items()]
+    lines.append(f"the last at {failures.last_utc}")
+    explained = any(connection.verdict in ("broken", "not_assessed") for connection in own)
+    yield make("KB4023993-EVENTS-SINCE-START" if explained else "KB4023993-EVENTS-UNEXPLAINED", evidence=lines)
+
+
+def _bounded(lines: t.Sequence[str]) -> tuple[str, ...]:
+    """At most a dozen lines; what is left out is counted."""
+    if len(lines) <= _SHOWN:
+        return tuple(lines)
+    return (*lines[: _SHOWN - 1], f"and {len(lines) - _SHOWN + 1} more")

@@ -1,0 +1,90 @@
+# Copyright (c) 2026, the sfb.kb4023993 contributors
+# GNU General Public License v3.0-or-later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judges and plans a run: the files of the run in, judgement, plan and results out."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import typing as t
+
+from .evaluate import Assessment, evaluate
+from .evidence import InventoryFacts
+from .fleet import InventoryHost, build_fleet, peer_questions
+from .plan import Plan, PlanError, Policy, Refusal, make_plan
+from .run import Reading, Run, approved_plan
+from .verify import verify
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Hosts:
+    """The hosts of the inventory pattern, those of this run among them, and what the inventory says of each."""
+
+    all: tuple[str, ...]
+    in_run: frozenset[str]
+    inventory: t.Callable[[str], InventoryFacts]
+
+
+def find_questions(run: Run, hosts: Hosts, reading: Reading) -> list[str]:
+    """Save what Front Ends are to be asked about their peers; returns the hosts with a question."""
+    fleet = build_fleet(_load(run, hosts, reading))
+    questions = peer_questions(fleet)
+    run.save_questions(questions, reading)
+    return sorted(questions)
+
+
+def judge(run: Run, hosts: Hosts, reading: Reading, *, now: datetime.datetime, version: str) -> Assessment:
+    """Judge the fleet by a reading and save the judgement."""
+    assessment = evaluate(_load(run, hosts, reading), now=now, run_id=run.run_id, collection_version=version)
+    run.save_judgement(assessment.judgement, reading)
+    return assessment
+
+
+def plan_changes(
+    run: Run, assessment: Assessment, policy: Policy, *, approved: tuple[str, str] | None
+) -> tuple[Plan, str]:
+    """Make and save the plan of this run, or take over an approved one; returns it with its fingerprint.
+
+    :param approved: path and SHA-256 of a plan file that somebody approved.
+    """
+    if approved is None:
+        plan = make_plan(assessment, policy)
+        return plan, run.save_plan(plan)
+    plan = approved_plan(*approved)
+    if plan.goal != policy.goal:
+        raise PlanError(
+            f"The plan {approved[0]} is one for {plan.goal}, not for {policy.goal}. Use the matching playbook."
+        )
+    readable = {name for name, view in assessment.fleet.views.items() if view.source.in_run and view.readable}
+    left_out = tuple(
+        Refusal(host=host.host, reason="the approved plan has it, but it is not in this run or could not be read")
+        for host in plan.hosts
+        if host.host not in readable
+    )
+    plan = dataclasses.replace(
+        plan,
+        hosts=tuple(host for host in plan.hosts if host.host in readable),
+        refused=(*plan.refused, *left_out),
+    )
+    return plan, run.save_plan(plan)
+
+
+def check_results(run: Run, plan: Plan, after: Assessment) -> None:
+    """Verify the plan by the second reading and save the results."""
+    outcomes = {host.host: run.outcomes(host.host) for host in plan.hosts}
+    run.save_results(verify(plan, after, outcomes))
+
+
+def _load(run: Run, hosts: Hosts, reading: Reading) -> list[InventoryHost]:
+    planned: set[str] = set()
+    if reading == "after":
+        found = run.plan()
+        planned = {host.host for host in found[0].hosts} if found else set()
+    loaded = []
+    for name in hosts.all:
+        # Hosts that were not changed are not read twice: their first reading still stands.
+        own: Reading = "after" if name in planned else "before"
+        in_run = name in hosts.in_run
+        loaded.append(run.inventory_host(name, in_run=in_run, inventory=hosts.inventory(name), reading=own))
+    return loaded

@@ -1,0 +1,121 @@
+# Copyright (c) 2026, the sfb.kb4023993 contributors
+# GNU General Public License v3.0-or-later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads one host for an action: evidence with what earlier evidence knows, and its file."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+
+from .collect import Header, collect, collect_peers, failure_of
+from .evidence import Evidence, EvidenceError, load, save
+from .facts import single_host
+from .host.session import Session, SessionError
+from .rules.opt_outs import sightings
+from .rules.times import format_time
+from .run import Reading, Run
+from .task import SfbAction, collection_version, controller_now, inventory_facts, progress
+
+_ROLES: t.Final = {
+    "front_end": "Front End",
+    "edge": "Edge",
+    "none": "neither Front End nor Edge",
+    "unknown": "role unknown",
+}
+
+
+def read_host(
+    action: SfbAction,
+    variables: t.Mapping[str, t.Any],
+    *,
+    sections: t.Collection[str],
+    evidence_dir: pathlib.Path | None,
+    run_id: str,
+) -> Evidence:
+    """Collect a host's evidence and save it; a host that cannot be read leaves its saved evidence as it is."""
+    host = str(variables["inventory_hostname"])
+    header = Header(
+        collection_version=collection_version(),
+        run_id=run_id,
+        inventory_name=host,
+        collected_utc=format_time(controller_now()),
+        inventory=inventory_facts(variables),
+    )
+    try:
+        evidence = collect(Session(action, host=host), header, sections=sections)
+    except SessionError as error:
+        # Refused before anything was sent: become, no Windows connection.
+        return Evidence(
+            **{f.name: getattr(header, f.name) for f in dataclasses.fields(header)}, failure=failure_of(error)
+        )
+    if evidence.failure is None:
+        evidence = _with_sightings(evidence, evidence_dir)
+        if evidence_dir is not None:
+            save(evidence, evidence_dir)
+    return evidence
+
+
+def read_for_run(
+    action: SfbAction, variables: t.Mapping[str, t.Any], run: Run, reading: Reading, *, sections: t.Collection[str]
+) -> Evidence:
+    """Collect a host as part of a run over a fleet; a failure is kept for the judgement."""
+    host = str(variables["inventory_hostname"])
+    evidence = read_host(
+        action, variables, sections=sections, evidence_dir=run.evidence_directory, run_id=run.reading_id(reading)
+    )
+    if evidence.failure is not None:
+        run.save_failure(host, evidence.failure, reading)
+        progress(host, f"could not be read: {evidence.failure.message}")
+        return evidence
+    view, _fleet = single_host(evidence)
+    product = f", {view.role.product.name}" if view.role.product else ""
+    seconds = evidence.duration_ms / 1000
+    progress(host, f"read in {seconds:.1f} s ({_ROLES[view.role.role]}{product}, {evidence.batches} batches)")
+    return evidence
+
+
+def ask_about_peers(action: SfbAction, variables: t.Mapping[str, t.Any], run: Run, reading: Reading) -> int:
+    """Ask a Front End what it thinks of its peers' certificates; returns how many it was asked about."""
+    host = str(variables["inventory_hostname"])
+    question = run.question(host, reading)
+    evidence = load(run.evidence_directory, host)
+    if question is None or evidence is None:
+        return 0
+    save(collect_peers(Session(action, host=host), evidence, question), run.evidence_directory)
+    asked = len(question.certificates) + len(question.names)
+    progress(host, f"asked about {asked} certificates of its peers")
+    return asked
+
+
+def read_or_fail(
+    action: SfbAction,
+    variables: t.Mapping[str, t.Any],
+    *,
+    sections: t.Collection[str],
+    evidence_dir: pathlib.Path | None = None,
+) -> Evidence:
+    """Read one host on its own.
+
+    :raises AnsibleActionFail: it could not be read.
+    """
+    evidence = read_host(action, variables, sections=sections, evidence_dir=evidence_dir, run_id="")
+    failure = evidence.failure
+    if failure:
+        raise AnsibleActionFail(f"{evidence.inventory_name}: {failure.stage}: {failure.message} {failure.advice}")
+    return evidence
+
+
+def _with_sightings(evidence: Evidence, evidence_dir: pathlib.Path | None) -> Evidence:
+    try:
+        earlier = load(evidence_dir, evidence.inventory_name) if evidence_dir else None
+    except EvidenceError:
+        # A damaged file knows nothing; the new evidence replaces it.
+        earlier = None
+    view, _fleet = single_host(evidence)
+    if view.opt_outs is None:
+        return evidence
+    return dataclasses.replace(evidence, sightings=sightings(evidence, view.opt_outs, earlier))

@@ -1,0 +1,194 @@
+# Copyright (c) 2026, the sfb.kb4023993 contributors
+# GNU General Public License v3.0-or-later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The record of changes that lives on the server itself, below ``HKLM\\SOFTWARE\\sfb.kb4023993``.
+
+One registry value a record, its data a short JSON text. A change is recorded as ``intent`` before it is made and as ``applied``
+after it, with the server's time, so that any later run, from any controller, knows what was there before and since when the change
+stands. A restart is recorded before it begins.
+
+The records are read as hostile data: :func:`read_records` gives back only changes that this collection could have made itself.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import typing as t
+
+from .codec import CodecError, decode, encode
+from .host.operations import RegistryKind, RegistryListReply, RegistryValue, View
+
+KEY: t.Final = r"SOFTWARE\sfb.kb4023993"
+SERVICE: t.Final = "RTCDATAMCU"
+EXECUTABLE: t.Final = "datamcusvc.exe"
+NOW: t.Final = "@now@"
+_SCHEMA: t.Final = 1
+_OPT_OUT_KEY: t.Final = re.compile(
+    r"SOFTWARE\\Microsoft\\\.NETFramework\\v(?:2\.0\.50727|4\.0\.30319)"
+    r"\\System\.Net\.ServicePointManager\.RequireCertificateEKUs\Z",
+    re.IGNORECASE,
+)
+_TIME: t.Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,7})?Z\Z")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ValueState:
+    """A registry value as it was found or written; ``kind`` None: there was none."""
+
+    kind: RegistryKind | None
+    data: str | int | tuple[str, ...] | None
+
+    @classmethod
+    def of(cls, value: RegistryValue | None) -> ValueState:
+        return cls(kind=value.kind, data=value.data) if value else ABSENT
+
+    def wire_data(self) -> tuple[str, ...]:
+        """The data as operations carry it: text, one item each."""
+        if isinstance(self.data, tuple):
+            return self.data
+        return () if self.data is None else (str(self.data),)
+
+    def __str__(self) -> str:
+        if self.kind is None:
+            return "absent"
+        names = {"dword": "REG_DWORD", "qword": "REG_QWORD", "string": "REG_SZ", "expand_string": "REG_EXPAND_SZ"}
+        shown = ", ".join(self.data) if isinstance(self.data, tuple) else str(self.data)
+        return f"{names.get(self.kind, 'REG_' + self.kind.upper())} {shown[:120]}"
+
+
+ABSENT: t.Final = ValueState(kind=None, data=None)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ChangeRecord:
+    """One changed registry value. ``before`` is the oldest state, kept through later changes; ``key_existed`` likewise."""
+
+    schema: int = _SCHEMA
+    type: t.Literal["change"] = "change"
+    path: str
+    name: str
+    view: View
+    key_existed: bool
+    before: ValueState
+    written: ValueState
+    state: t.Literal["intent", "applied"]
+    time_utc: str
+    run_id: str
+
+    @property
+    def value_name(self) -> str:
+        return target_name(self.path, self.name, self.view)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RestartRecord:
+    """A restart that is needed since ``since_utc``. ``begun_utc`` is set before the service is stopped.
+
+    ``dependents``: services that ran on top of it and have to run again afterwards.
+    """
+
+    schema: int = _SCHEMA
+    type: t.Literal["restart"] = "restart"
+    service: t.Literal["RTCDATAMCU"] = "RTCDATAMCU"
+    since_utc: str
+    begun_utc: str | None = None
+    dependents: tuple[str, ...] = ()
+    run_id: str
+
+    @property
+    def value_name(self) -> str:
+        return "restart|" + self.service
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Records:
+    """What stands on one server. ``invalid``: names of values below our key that are no record of ours."""
+
+    changes: tuple[ChangeRecord, ...]
+    restart: RestartRecord | None
+    invalid: tuple[str, ...]
+
+
+NO_RECORDS: t.Final = Records(changes=(), restart=None, invalid=())
+
+
+def target_name(path: str, name: str, view: View) -> str:
+    """One name for one registry value, the same however it is spelled."""
+    return f"change|{view}|{path}|{name}".lower()
+
+
+def record_text(record: ChangeRecord | RestartRecord) -> str:
+    return json.dumps(encode(record), ensure_ascii=True)
+
+
+def is_override_target(path: str, name: str) -> bool:
+    """Whether a value is one that the override consists of: an entry of DataMCUSvc.exe in an opt-out key of a CLR."""
+    return bool(_OPT_OUT_KEY.match(path)) and is_own_executable(name)
+
+
+def is_own_executable(name: str) -> bool:
+    """Whether an opt-out's value name means DataMCUSvc.exe, in whatever folder and with or without quotes."""
+    return len(name) < 1000 and re.split(r"[\\/]", name.strip().strip('"').lower())[-1] == EXECUTABLE
+
+
+def read_records(listed: RegistryListReply | None) -> Records:
+    """The records of a server from the values below our key; anything that is not exactly ours is named as invalid."""
+    changes: list[ChangeRecord] = []
+    restart: RestartRecord | None = None
+    invalid: list[str] = []
+    for value in listed.values if listed else ():
+        record = _read_one(value)
+        if isinstance(record, ChangeRecord):
+            changes.append(record)
+        elif isinstance(record, RestartRecord):
+            restart = record
+        else:
+            invalid.append(value.name[:200])
+    return Records(changes=tuple(changes), restart=restart, invalid=tuple(invalid))
+
+
+def _read_one(value: RegistryValue) -> ChangeRecord | RestartRecord | None:
+    if value.kind != "string" or not isinstance(value.data, str) or len(value.data) > 20_000:
+        return None
+    try:
+        data = json.loads(value.data)
+        kind = data.get("type") if isinstance(data, dict) else None
+        record: ChangeRecord | RestartRecord
+        if kind == "change":
+            record = decode(ChangeRecord, data)
+        elif kind == "restart":
+            record = decode(RestartRecord, data)
+        else:
+            return None
+    except (ValueError, RecursionError, CodecError):
+        return None
+    return record if record.schema == _SCHEMA and _is_plausible(record, value.name) else None
+
+
+def _is_plausible(record: ChangeRecord | RestartRecord, name: str) -> bool:
+    if record.value_name.lower() != name.lower():
+        return False
+    if isinstance(record, RestartRecord):
+        times = (record.since_utc, record.begun_utc or record.since_utc)
+        return all(_TIME.match(time) for time in times) and all(
+            re.match(r"[\w.$-]{1,80}\Z", d) for d in record.dependents
+        )
+    return bool(
+        is_override_target(record.path, record.name)
+        and _TIME.match(record.time_utc)
+        and _is_possible(record.before)
+        and _is_possible(record.written)
+    )
+
+
+def _is_possible(state: ValueState) -> bool:
+    """Whether a state can be written back: kind and data fit each other."""
+    if state.kind is None:
+        return state.data is None
+    if state.kind in ("dword", "qword"):
+        return isinstance(state.data, int) and not isinstance(state.data, bool) and 0 <= state.data < 2**64
+    if state.kind == "multi_string":
+        return isinstance(state.data, tuple)
+    return state.kind in ("string", "expand_string", "binary") and isinstance(state.data, str)

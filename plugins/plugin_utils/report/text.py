@@ -1,0 +1,198 @@
+# Copyright (c) 2026, the sfb.kb4023993 contributors
+# GNU General Public License v3.0-or-later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report as plain text, for a terminal, an AWX job and a ticket. Pure: the same report gives the same text."""
+
+from __future__ import annotations
+
+import textwrap
+import typing as t
+
+from ..findings import Finding, HostJudgement
+from ..plan import HostPlan
+from ..rules.verdict import ORDER
+from .document import Report
+
+_WIDTH: t.Final = 118
+_EVIDENCE_LINES: t.Final = 4
+_HOSTS: t.Final = 25
+_ROLE: t.Final = {"front_end": "Front End", "edge": "Edge", "none": "other", "unknown": "unknown"}
+_MEANING: t.Final = {
+    "broken": "the check refuses a certificate; external users lose whiteboard, polls and PowerPoint",
+    "not_assessed": "a missing answer; never counted as good",
+    "latent": "a certificate is bad, but the .NET of the Front End does not check it yet",
+    "mitigated": "a certificate is bad, and the check is turned off on the Front End",
+    "compliant": "all certificates are good for both usages",
+    "not_applicable": "no Web Conferencing and no Web Conferencing Edge on the server",
+}
+
+
+def report_text(report: Report) -> str:
+    """The whole report."""
+    parts = [_heading(report), _table(report)]
+    if report.plan is not None:
+        parts.append(_plan(report))
+    parts.extend([_findings(report), _not_assessed(report), _foot(report)])
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _heading(report: Report) -> str:
+    lines = [report.sentence]
+    if report.after is not None:
+        lines.append(f"Before this run: {_counts(report.before.hosts)}")
+        lines.append(f"After this run:  {_counts(report.after.hosts)}")
+    return "\n".join(lines)
+
+
+def _counts(hosts: t.Sequence[HostJudgement]) -> str:
+    in_run = [host.verdict for host in hosts if host.in_run]
+    return ", ".join(f"{in_run.count(verdict)} {verdict}" for verdict in ORDER if verdict in in_run) or "no servers"
+
+
+def _table(report: Report) -> str:
+    judgement = report.latest
+    old = {host.name: host.verdict for host in report.before.hosts} if report.after else {}
+    header = ("SERVER", "ROLE", "PRODUCT", "CERTIFICATE", "CHECK IN .NET", "OPT-OUT", "VERDICT")
+    blocks: list[tuple[str, list[tuple[str, ...]]]] = []
+    grouped: set[str] = set()
+    for pool in judgement.pools:
+        members = [host for host in judgement.hosts if host.name in pool.members]
+        grouped.update(pool.members)
+        edge = ""
+        if pool.role == "front_end":
+            names = ", ".join(map(clean, pool.edge_pools)) or "none"
+            edge = f"; Edge pool: {names} ({pool.edge_source})"
+        missing = f"; not read: {', '.join(map(clean, pool.missing))}" if pool.missing else ""
+        title = f"{_ROLE[pool.role]} pool {clean(pool.name)} ({pool.source}){edge}{missing}"
+        blocks.append((title, [_row(host, old) for host in members]))
+    rest = [host for host in judgement.hosts if host.name not in grouped]
+    if rest:
+        blocks.append(("Other servers", [_row(host, old) for host in rest]))
+    widths = [max(len(row[i]) for _title, rows in blocks for row in (header, *rows)) for i in range(len(header))]
+    lines = [_columns(header, widths)]
+    for title, rows in blocks:
+        lines.append(textwrap.shorten(title, _WIDTH, placeholder=" ..."))
+        lines.extend(_columns(row, widths) for row in rows)
+    used = [verdict for verdict in ORDER if any(host.verdict == verdict for host in judgement.hosts)]
+    lines.append("")
+    lines.extend(f"  {verdict:<14} {_MEANING[verdict]}" for verdict in used)
+    return "\n".join(lines)
+
+
+def _columns(cells: t.Sequence[str], widths: t.Sequence[int]) -> str:
+    return "  " + "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def _row(host: HostJudgement, old: t.Mapping[str, str]) -> tuple[str, ...]:
+    certificate, dotnet = host.certificate, host.dotnet
+    verdict: str = host.verdict
+    if old.get(host.name, verdict) != verdict:
+        verdict = f"{verdict} (was {old[host.name]})"
+    if not host.in_run:
+        verdict += f" (saved evidence of {host.evidence_utc[:10]})" if host.evidence_utc else " (outside this run)"
+    check = "-"
+    if dotnet:
+        check = {"present": "yes", "absent": "no", "unknown": "not known"}[dotnet.check]
+        check += "" if dotnet.loaded else ", not loaded yet"
+    opt_out = "-" if host.role != "front_end" else "none"
+    if host.opt_outs:
+        opt_out = "in effect" if any(o.in_effect for o in host.opt_outs) else "unproven"
+    elif host.wrong_overrides:
+        opt_out = "wrong"
+    if host.restart_pending:
+        opt_out += ", restart pending"
+    return (
+        clean(host.name, 40),
+        _ROLE[host.role],
+        clean(host.product or "-", 34),
+        f"{certificate.usage}, {certificate.days_left} days left" if certificate else "-",
+        check,
+        opt_out,
+        verdict,
+    )
+
+
+def _plan(report: Report) -> str:
+    plan = report.plan
+    if plan is None or not (plan.hosts or plan.refused):
+        return "Plan: nothing has to be changed."
+    done = {result.host: result for result in report.results}
+    lines = ["Plan (check mode: nothing was changed):" if report.check_mode else "What was done:"]
+    for host in plan.hosts:
+        result = done.get(host.host)
+        state = f"{result.result.upper()}: {clean(result.message, 300)}" if result else _steps(host)
+        lines.append(_wrapped(f"  {clean(host.host)}: ", state))
+        if result:
+            lines.append(_wrapped("    ", _steps(host)))
+    lines.extend(_wrapped(f"  {clean(refusal.host)}: ", f"not changed: {refusal.reason}.") for refusal in plan.refused)
+    if report.plan_sha256:
+        lines.append(f"  SHA-256 of the plan file: {report.plan_sha256}")
+    return "\n".join(lines)
+
+
+def _steps(host: HostPlan) -> str:
+    steps = [
+        f"{change.reason}: HKLM\\{change.path}{' (32-bit view)' if change.view == '32' else ''}, value {clean(change.name, 200)}: "
+        f"{clean(str(change.expect))} -> {change.write}"
+        for change in host.changes
+    ]
+    if host.restart:
+        steps.append("restart of RTCDATAMCU" + (" later" if host.wave is None else f" in wave {host.wave + 1}"))
+    if host.note:
+        steps.append(host.note)
+    return "; ".join(steps) or "old records removed"
+
+
+def _findings(report: Report) -> str:
+    groups: dict[str, list[Finding]] = {}
+    in_run = {host.name for host in report.latest.hosts if host.in_run}
+    for item in report.latest.findings:
+        if item.id != "KB4023993-NOT-ASSESSED" and (item.host in in_run or item.host is None):
+            groups.setdefault(item.id, []).append(item)
+    if not groups:
+        return "Findings: none."
+    lines = ["Findings"]
+    for identifier, items in groups.items():
+        lines.append(f"  {items[0].severity.upper():<8} {identifier}: {items[0].title}")
+        for item in items[:_HOSTS]:
+            first, *more = item.evidence[:_EVIDENCE_LINES] or ("",)
+            lines.append(_wrapped(f"    {clean(item.host or item.pool or '', 60)}: ", clean(first, 400)))
+            lines.extend(_wrapped("      ", clean(line, 400)) for line in more)
+            if len(item.evidence) > _EVIDENCE_LINES:
+                lines.append(f"      and {len(item.evidence) - _EVIDENCE_LINES} more lines in the JSON report")
+        if len(items) > _HOSTS:
+            lines.append(f"    and {len(items) - _HOSTS} more servers in the JSON report")
+        lines.append(_wrapped("    Next: ", items[0].next_step))
+    return "\n".join(lines)
+
+
+def _not_assessed(report: Report) -> str:
+    lines = [
+        _wrapped(f"  {clean(item.host or '')}: ", f"{clean(' '.join(item.evidence), 300)} {item.next_step}")
+        for item in report.latest.findings
+        if item.id == "KB4023993-NOT-ASSESSED"
+    ]
+    return "\n".join(["Not assessed", *lines]) if lines else ""
+
+
+def _foot(report: Report) -> str:
+    latest = report.latest
+    return f"Run {latest.run_id}, judged at {latest.judged_utc}, sfb.kb4023993 {latest.collection_version}."
+
+
+def _wrapped(prefix: str, text: str) -> str:
+    indent = " " * (len(prefix) - len(prefix.lstrip()) + 2)
+    return textwrap.fill(
+        prefix + text,
+        _WIDTH,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=True,
+    )
+
+
+def clean(text: str, limit: int = 120) -> str:
+    """Text from a server as one bounded line of printable characters: no terminal escapes, no line breaks."""
+    line = "".join(c if c.isprintable() else "?" for c in text)
+    return line if len(line) <= limit else line[: limit - 3] + "..."

@@ -1,0 +1,92 @@
+# Copyright (c) 2026, the sfb.kb4023993 contributors
+# GNU General Public License v3.0-or-later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What all action plugins of this collection share: arguments in, plain errors out, one line of progress."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import pathlib
+import typing as t
+
+import yaml
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from .evidence import EvidenceError, InventoryFacts
+from .files import StateError
+from .host.session import SessionError
+from .knowledge.loader import KnowledgeError
+from .plan import PlanError
+from .run import RunError
+
+Result = dict[str, t.Any]
+_EXPECTED: t.Final = (SessionError, EvidenceError, StateError, PlanError, RunError, KnowledgeError)
+PREFIX: t.Final = "sfb_kb4023993_"
+
+
+class SfbAction(ActionBase):  # type: ignore[misc]
+    """Base of the actions: subclasses give ``SPEC`` and ``perform``."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_async = False
+    SPEC: t.ClassVar[dict[str, t.Any]] = {}
+
+    def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> Result:
+        result: Result = super().run(tmp, task_vars)
+        del tmp
+        _validation, arguments = self.validate_argument_spec(argument_spec=self.SPEC)
+        try:
+            result.update(self.perform(arguments, task_vars or {}))
+        except _EXPECTED as error:
+            raise AnsibleActionFail(str(error)) from None
+        return result
+
+    def perform(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
+        """Do the work; what is returned becomes the result of the task."""
+        raise NotImplementedError
+
+    @property
+    def check_mode(self) -> bool:
+        return bool(self._task.check_mode)
+
+    @property
+    def diff_mode(self) -> bool:
+        return bool(self._task.diff)
+
+
+def progress(host: str, text: str) -> None:
+    """One line of progress, as it happens."""
+    Display().display(f"{host}: {text}")
+
+
+def controller_now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
+def inventory_facts(variables: t.Mapping[str, t.Any]) -> InventoryFacts:
+    """What a host's variables say of its pool. Empty text counts as nothing."""
+
+    def text(name: str) -> str | None:
+        value = variables.get(PREFIX + name)
+        return str(value).strip() or None if value is not None else None
+
+    return InventoryFacts(pool=text("pool"), edge_pool=text("edge_pool"), paired_pool=text("paired_pool"))
+
+
+@functools.cache
+def collection_version() -> str:
+    """The version of this collection: from the manifest of an installed one, else from galaxy.yml of a clone."""
+    root = pathlib.Path(__file__).parent.parent.parent
+    for name, path in (("MANIFEST.json", ("collection_info", "version")), ("galaxy.yml", ("version",))):
+        try:
+            data = yaml.safe_load((root / name).read_text("utf-8"))
+        except OSError:
+            continue
+        for key in path:
+            data = data[key]
+        return str(data)
+    return "unknown"

@@ -1,0 +1,66 @@
+# Copyright (c) 2026, the sfb.kb4023993 contributors
+# GNU General Public License v3.0-or-later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a plan was carried out, by a new reading of the hosts; never by the memory of what was done. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .evaluate import Assessment
+from .findings import HostJudgement
+from .plan import HostPlan, Plan, current_state
+from .records import SERVICE
+
+Result = t.Literal["done", "pending", "failed"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HostResult:
+    """The end of one planned host: ``pending`` waits for a restart that was put off on purpose."""
+
+    host: str
+    result: Result
+    message: str
+
+
+def verify(
+    plan: Plan, after: Assessment, outcomes: t.Mapping[str, t.Sequence[tuple[str, str]]]
+) -> tuple[HostResult, ...]:
+    """Judge each planned host by the evidence collected after the change.
+
+    :param outcomes: by host, pairs of status and message of the steps that were tried; a failed step explains a failed host.
+    """
+    return tuple(_verify(host, plan, after, outcomes.get(host.host, ())) for host in plan.hosts)
+
+
+def _verify(host: HostPlan, plan: Plan, after: Assessment, outcomes: t.Sequence[tuple[str, str]]) -> HostResult:
+    view, judged = after.fleet.views.get(host.host), after.judgement.host(host.host)
+    bad = [message for status, message in outcomes if status in ("refused", "failed")]
+    if view is None or judged is None or not view.readable:
+        reason = bad[0] if bad else judged.reason if judged else "it is not in the inventory any more"
+        return HostResult(host=host.host, result="failed", message=f"It could not be read after the change: {reason}")
+    if bad:
+        return HostResult(host=host.host, result="failed", message=bad[0])
+    wrong = [change for change in host.changes if current_state(view, change) != change.write]
+    if wrong:
+        found = current_state(view, wrong[0])
+        message = f"The value {wrong[0].name!r} is {found or 'unreadable'} after the change, not {wrong[0].write}."
+        return HostResult(host=host.host, result="failed", message=message)
+    if host.restart and judged.restart_pending:
+        if plan.restart == "later":
+            message = f"Written; {SERVICE} still has to be restarted, as asked for (restart=later)."
+            return HostResult(host=host.host, result="pending", message=message)
+        message = f"{SERVICE} was not restarted, so the change is not in effect."
+        return HostResult(host=host.host, result="failed", message=message)
+    if plan.goal == "override" and judged.verdict == "broken":
+        return HostResult(host=host.host, result="failed", message=f"Still broken: {judged.reason}")
+    return HostResult(host=host.host, result="done", message=_success(host, plan, judged))
+
+
+def _success(host: HostPlan, plan: Plan, judged: HostJudgement) -> str:
+    started = f"; {SERVICE} runs since {judged.process_started_utc}" if host.restart else ""
+    if plan.goal == "rollback":
+        return f"{len(host.changes)} values are back as they were{started}. {host.note}".strip()
+    return f"Verified by a new reading: {judged.verdict}{started}. {host.note}".strip()

@@ -1,0 +1,50 @@
+# Copyright (c) 2026, the sfb.kb4023993 contributors
+# GNU General Public License v3.0-or-later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``python -m lab``: runs a scenario in the foreground and writes an inventory to try things on."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from lab.reader import ScenarioError
+from lab.running import Lab
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Returns the exit code: 0 after a clean end, 2 when the lab could not start."""
+    parser = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
+    parser.add_argument("--scenario", required=True, help="a scenario file, or the name of one that the lab brings")
+    parser.add_argument("--directory", required=True, type=Path, help="where inventory.yml and run files are written")
+    parser.add_argument("--background-ready-file", type=Path, help="a file to make when the lab answers")
+    options = parser.parse_args(arguments)
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    directory = options.directory.resolve()
+    try:
+        lab = Lab(options.scenario, run_directory=directory / "run").start()
+    except (ScenarioError, OSError) as error:
+        print(f"The lab did not start: {error}", file=sys.stderr)
+        return 2
+    with lab:
+        inventory = lab.inventory(directory)
+        ends = lab.server.endpoints
+        print(f"The lab plays {len(lab.scenario.servers)} servers: {lab.scenario.description}")
+        print(f"  inventory     {inventory}")
+        print(f"  WinRM         http port {ends.http_port}, https port {ends.https_port}, on {ends.address}")
+        print(f"  control       http://127.0.0.1:{ends.control_port} (GET /hosts/NAME/registry, POST /clock/advance)")
+        print("Stop it with ctrl-c, or end the process with SIGTERM.", flush=True)
+        if options.background_ready_file:
+            options.background_ready_file.write_text(f"{inventory}\n", encoding="utf-8")
+        stopping.wait()
+    print("The lab has ended.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

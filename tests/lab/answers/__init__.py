@@ -1,0 +1,45 @@
+# Copyright (c) 2026, the sfb.kb4023993 contributors
+# GNU General Public License v3.0-or-later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs operations against a simulated server, one function an operation, as batch.ps1 does on a real one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import operations as op
+
+from lab.answers import certificates, product, registry, services, system
+from lab.answers.context import Surroundings
+from lab.world.host import Host
+
+Answer = Callable[[Host, Any, Surroundings], Any]
+
+_ANSWERS: dict[type[op.Operation], Answer] = {
+    op.System: system.system,
+    op.FileInfo: system.file_info,
+    op.FileRead: system.file_read,
+    op.FileSearch: system.file_search,
+    op.Events: system.events,
+    op.Updates: system.updates,
+    op.RegistryRead: registry.read,
+    op.RegistryList: registry.listing,
+    op.RegistrySet: registry.write,
+    op.RegistryDelete: registry.delete,
+    op.Services: services.states,
+    op.Processes: services.processes,
+    op.ServiceRestart: services.restart,
+    op.Certificates: certificates.certificates,
+    op.ChainCheck: certificates.chain_check,
+    op.TlsPeer: certificates.tls_peer,
+    op.LyncCommand: product.lync_command,
+}
+
+
+def answer(host: Host, operation: op.Operation, surroundings: Surroundings) -> Any:
+    """The reply of the operation's REPLY type.
+
+    :raises WorldError: where the server refuses or cannot do it.
+    """
+    return _ANSWERS[type(operation)](host, operation, surroundings)

@@ -1,0 +1,85 @@
+# Copyright (c) 2026, the sfb.kb4023993 contributors
+# GNU General Public License v3.0-or-later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Starts a batch in a PowerShell engine in the way that Ansible starts it on a server."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import os
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import operations, wire
+
+HOST = Path(operations.__file__).parent
+NONCE = "00112233aabbccdd"
+_TIME_LIMIT = 60.0
+_LAST_PART = "# ---- the batch ---"
+
+
+def bootstrap_text() -> str:
+    """The bootstrap as it is sent: without comments, and stripped as older releases of Ansible strip it."""
+    lines = (line.strip() for line in (HOST / "bootstrap.ps1").read_text("utf-8").splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("#"))
+
+
+def batch_text() -> str:
+    return (HOST / "batch.ps1").read_text("utf-8")
+
+
+def functions_text() -> str:
+    """The functions of batch.ps1 without the part that runs a batch."""
+    head, mark, _ = batch_text().partition(_LAST_PART)
+    assert mark, "batch.ps1 has lost the heading of its last part"
+    return head
+
+
+def pack(*texts: str) -> bytes:
+    """Texts as the bootstrap takes them from standard input."""
+    return b".".join(base64.b64encode(gzip.compress(text.encode("utf-8"))) for text in texts) + b"\r\n"
+
+
+@dataclass(frozen=True)
+class Printed:
+    """What the command left."""
+
+    stdout: str
+    stderr: str
+    exit_code: int
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A PowerShell program; ``variables`` are added to its environment."""
+
+    program: str
+    variables: dict[str, str] = field(default_factory=dict)
+
+    def execute(self, stdin: bytes, *, command: str | None = None) -> Printed:
+        """Run the bootstrap (or another command) with that standard input."""
+        encoded = base64.b64encode((command or bootstrap_text()).encode("utf-16-le")).decode("ascii")
+        options = ("-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Unrestricted", "-EncodedCommand", encoded)
+        done = subprocess.run(
+            [self.program, *options],
+            input=stdin,
+            capture_output=True,
+            timeout=_TIME_LIMIT,
+            check=False,
+            env={**os.environ, **self.variables},
+        )
+        # Bytes outside ASCII would be read in some code page on the way from a server.
+        return Printed(done.stdout.decode("ascii"), done.stderr.decode("utf-8", "replace"), done.returncode)
+
+    def run(
+        self, *batch: operations.Operation, deadline_seconds: int = 50, stop_on_error: bool = False
+    ) -> tuple[wire.Reply, ...]:
+        """Run a batch that must be accepted, and give its replies."""
+        data = wire.encode_batch(batch, nonce=NONCE, deadline_seconds=deadline_seconds, stop_on_error=stop_on_error)
+        printed = self.execute(pack(batch_text(), data))
+        assert (printed.stderr, printed.exit_code) == ("", 0)
+        replies, failure = wire.decode_reply(printed.stdout, batch, nonce=NONCE)
+        assert failure is None
+        return replies

@@ -1,0 +1,253 @@
+# Copyright (c) 2026, the sfb.kb4023993 contributors
+# GNU General Public License v3.0-or-later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run the tiers of tests and checks, print a table of them and a total: ``tiers.py [TIER...]``.
+
+Without arguments all that ``make test`` promises runs. A failed tier fails the run, and the others still run.
+With CI=true a tier that this machine cannot run fails too: there nothing may be left out unseen.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+from xml.etree import ElementTree
+
+from environments import ENVIRONMENTS, MATRIX, ROOT, Environment, UnavailableError, ensure_all
+
+_RESULTS = ROOT / "build" / "results"
+_TIME_LIMIT_SECONDS = 900
+_IN_CI = os.environ.get("CI") == "true"
+_TOOLS = "tests/tools"
+_MAIN = ENVIRONMENTS["main"]
+_QUALITY = ENVIRONMENTS["quality"]
+
+
+@dataclass
+class Outcome:
+    """What one tier did: tests of pytest, or checks that are commands, counted alike."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    reasons: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Check:
+    """A command that is right when it ends with 0."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Environment = _MAIN
+    variables: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Tier:
+    """``needs`` names the environments; ``run`` does the work. ``default`` is whether `make test` includes it."""
+
+    name: str
+    needs: tuple[str, ...]
+    run: Callable[[], Outcome]
+    default: bool = True
+
+
+def _lint() -> Outcome:
+    package = "ansible_collections.sfb.kb4023993.plugins"
+    packages = [f"--package={package}.{name}" for name in ("plugin_utils", "action")] + ["--package=lab"]
+    own_names = {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / "playbooks" / "collections")}
+    docs = ("lint-collection-docs", "--plugin-docs", "--validate-collection-refs=self", "--skip-rstcheck", ".")
+    return _checks(
+        Check("mypy", ("mypy", "--strict", *packages)),
+        Check("mypy tests/tools", ("mypy", "--strict", _TOOLS), variables={"MYPYPATH": _TOOLS}),
+        Check("ruff check", ("ruff", "check", ".")),
+        Check("ruff format", ("ruff", "format", "--check", ".")),
+        Check(
+            "ansible-lint",
+            ("ansible-lint", "--nocolor", "--offline", "--profile", "production"),
+            _QUALITY,
+            variables=own_names,
+        ),
+        Check("antsibull-docs", ("antsibull-docs", *docs), _QUALITY),
+        Check("antsibull-changelog", ("antsibull-changelog", "lint"), _QUALITY),
+    )
+
+
+def _galaxy() -> Outcome:
+    # One after the other: each step works on what the one before left.
+    outcome = Outcome()
+    for step in ("build", "import", "doc"):
+        part = _checks(Check(f"artefact {step}", ("python", f"{_TOOLS}/artefact.py", step), _QUALITY))
+        outcome.passed += part.passed
+        outcome.failed += part.failed
+    return outcome
+
+
+def _sanity(*names: str) -> Callable[[], Outcome]:
+    def run() -> Outcome:
+        outcome = Outcome()
+        for name in names:
+            part = _checks(Check(f"ansible-test sanity, {name}", ("python", f"{_TOOLS}/sanity.py", name)))
+            outcome.passed += part.passed
+            outcome.failed += part.failed
+        return outcome
+
+    return run
+
+
+def _pytest(
+    name: str, *arguments: str, ansible: Environment = _MAIN, all_must_run: bool = False
+) -> Callable[[], Outcome]:
+    def run() -> Outcome:
+        _RESULTS.mkdir(parents=True, exist_ok=True)
+        report = _RESULTS / f"{name}.xml"
+        report.unlink(missing_ok=True)
+        command = ["python", "-m", "pytest", "-n", "2", f"--junitxml={report}", *arguments]
+        code = _execute(command, _variables(_MAIN, {"ANSIBLE_PLAYBOOK": str(ansible.bin / "ansible-playbook")}))
+        outcome = _read_report(report)
+        if code == 5:
+            outcome.reasons.append("no test was found: a tier that runs nothing proves nothing")
+        elif code and not outcome.failed:
+            outcome.reasons.append(f"pytest ended with exit code {code}")
+        if outcome.skipped and all_must_run and _IN_CI:
+            outcome.reasons.append("tests were skipped, and with CI=true all of this tier must run")
+        if outcome.reasons:
+            outcome.failed += 1
+        return outcome
+
+    return run
+
+
+def _read_report(report: Path) -> Outcome:
+    if not report.is_file():
+        return Outcome()
+    suite = next(ElementTree.parse(report).iter("testsuite"))
+    tests, failed, skipped = (int(suite.get(key, "0")) for key in ("tests", "failures", "skipped"))
+    failed += int(suite.get("errors", "0"))
+    return Outcome(passed=max(tests - failed - skipped, 0), failed=failed, skipped=skipped)
+
+
+def _tiers() -> list[Tier]:
+    matrix = [
+        Tier(name, ("main", name), _pytest(name, "-m", "matrix", "tests/integration", ansible=ENVIRONMENTS[name]))
+        for name in MATRIX
+    ]
+    return [
+        Tier("lint", ("main", "quality"), _lint),
+        Tier("unit", ("main",), _pytest("unit", "tests/unit")),
+        Tier("powershell", ("main",), _pytest("powershell", "tests/powershell", all_must_run=True)),
+        Tier("integration", ("main",), _pytest("integration", "tests/integration")),
+        *matrix,
+        Tier("galaxy", ("main", "quality"), _galaxy),
+        Tier("sanity", ("main",), _sanity("main")),
+        Tier("sanity-matrix", ("main", *MATRIX), _sanity(*MATRIX), default=False),
+    ]
+
+
+def _checks(*checks: Check) -> Outcome:
+    """Run commands two at a time; the output of one that fails is shown whole, that of the others not at all."""
+    outcome = Outcome()
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for check, (code, output, seconds) in zip(checks, pool.map(_capture, checks), strict=True):
+            print(f"{'ok    ' if code == 0 else 'FAILED'} {check.name} ({seconds:.1f} s)", flush=True)
+            if code:
+                print(output, flush=True)
+                outcome.failed += 1
+            else:
+                outcome.passed += 1
+    return outcome
+
+
+def _capture(check: Check) -> tuple[int, str, float]:
+    started = time.monotonic()
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
+        code = _execute(check.command, _variables(check.environment, check.variables), output)
+        output.seek(0)
+        return code, output.read(), time.monotonic() - started
+
+
+def _execute(command: Sequence[str], variables: dict[str, str], output: IO[str] | None = None) -> int:
+    # In a session of its own, so that the time limit also ends what the command started.
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT if output else None,
+        start_new_session=True,
+    )
+    try:
+        return process.wait(timeout=_TIME_LIMIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        print(f"{command[0]} did not end within {_TIME_LIMIT_SECONDS} s and is stopped.", file=output, flush=True)
+        return 1
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _variables(environment: Environment, more: dict[str, str]) -> dict[str, str]:
+    path = f"{environment.bin}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", **more}
+
+
+def _run(tier: Tier, unavailable: Mapping[str, Exception]) -> Outcome:
+    print(f"\n=== {tier.name} ===", flush=True)
+    missing = [unavailable[name] for name in tier.needs if name in unavailable]
+    if missing:
+        hopeless = _IN_CI or not all(isinstance(error, UnavailableError) for error in missing)
+        for error in missing:
+            print(f"{'FAILED' if hopeless else 'SKIPPED'} {error}", flush=True)
+        reasons = [str(error).splitlines()[0] for error in missing]
+        return Outcome(failed=int(hopeless), skipped=int(not hopeless), reasons=reasons)
+    started = time.monotonic()
+    outcome = tier.run()
+    outcome.seconds = time.monotonic() - started
+    return outcome
+
+
+def _print_table(outcomes: dict[str, Outcome]) -> None:
+    width = max(len(name) for name in outcomes)
+    print(f"\n{'tier':{width}}  result   seconds  passed  failed  skipped")
+    for name, outcome in outcomes.items():
+        result = "FAILED" if outcome.failed else "passed" if outcome.passed else "skipped"
+        numbers = f"{outcome.seconds:7.1f}  {outcome.passed:6}  {outcome.failed:6}  {outcome.skipped:7}"
+        print(f"{name:{width}}  {result:7}  {numbers}")
+    for name, outcome in outcomes.items():
+        for reason in outcome.reasons:
+            print(f"{name}: {reason}")
+    total = [sum(getattr(outcome, key) for outcome in outcomes.values()) for key in ("passed", "failed", "skipped")]
+    print("\n{} passed, {} failed, {} skipped".format(*total), flush=True)
+
+
+def _main(wanted: list[str]) -> int:
+    tiers = _tiers()
+    unknown = set(wanted) - {tier.name for tier in tiers}
+    if unknown:
+        print(
+            f"Unknown: {', '.join(sorted(unknown))}. The tiers are: {', '.join(t.name for t in tiers)}", file=sys.stderr
+        )
+        return 2
+    chosen = [tier for tier in tiers if (tier.name in wanted if wanted else tier.default)]
+    needed = list(dict.fromkeys(name for tier in chosen for name in tier.needs))
+    unavailable = {name: result for name, result in ensure_all(needed).items() if isinstance(result, Exception)}
+    outcomes = {tier.name: _run(tier, unavailable) for tier in chosen}
+    _print_table(outcomes)
+    return 1 if any(outcome.failed for outcome in outcomes.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main(sys.argv[1:]))
