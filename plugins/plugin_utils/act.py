@@ -267,6 +267,8 @@ def _summary(changes: t.Sequence[ValueChange], plan: HostPlan) -> str:
     parts = [f"{change.reason} ({change.expect} -> {change.write})" for change in changes]
     if plan.clear:
         parts.append("records of what is already back were removed")
-    if plan.restart and plan.wave is None:
-        parts.append(f"{SERVICE} has to be restarted before this takes effect")
+    if plan.restart:
+        parts.append(
+            f"{SERVICE} has to be restarted" + (", later" if plan.wave is None else f" in wave {plan.wave + 1}")
+        )
     return "; ".join(parts)[:1].upper() + "; ".join(parts)[1:] + "."

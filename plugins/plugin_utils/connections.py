@@ -62,9 +62,8 @@ class ConnectionJudge:
         peer = self._fleet.views.get(link.peer)
         view = self._peer_view(link, validator, peer)
         self.peers[(link.validator, link.peer)] = view
-        names = (peer.full_name, *([peer.name] if peer else [])) if peer else (link.peer,)
         readable = validator.readable
-        failing = bool(readable and validator.failures and validator.failures.failing(link.kind, *names))
+        failing = bool(readable and validator.failures and validator.failures.failing(link.kind, *link.names))
         enforcement: Enforcement = "unknown"
         if readable and validator.enforcement:
             enforcement = validator.enforcement.enforcement
@@ -84,6 +83,7 @@ class ConnectionJudge:
             assumed=link.source == "assumed",
             verdict=verdict,
             by_events=verdict == "broken" and view.answer == "unknown",
+            failures_since_start=failing,
             certificate=view.thumbprint,
             reason=_reason(view, enforcement, failing=failing, readable=readable),
         )
@@ -102,11 +102,10 @@ class ConnectionJudge:
         shown = peer.certificate if peer else None
         if shown and shown.current:
             return (shown.current, shown.assigned) if shown.assigned else (shown.current,)
-        name = peer.full_name if peer else link.peer
         # A server that nobody may log on to still shows its certificate to any Front End that asks; its own Front End first.
         for view in (validator, *self._fleet.views.values()):
             readings = view.source.evidence.presented if view.source.evidence else ()
-            seen = presented_by(reading for reading in readings if name and reading.host.lower() == name)
+            seen = presented_by(reading for reading in readings if reading.host.lower() in link.names)
             if seen:
                 return (seen,)
         return ()

@@ -61,7 +61,7 @@ def check_state_directory(path: pathlib.Path) -> None:
     :raises StateError: when it cannot be used.
     """
     try:
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _make_private(path)
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
@@ -94,7 +94,7 @@ def write_private(path: pathlib.Path, text: str) -> None:
     :raises StateError: when it cannot be written (disk full, read-only); the old file is still whole then.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _make_private(path.parent)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-", suffix=".tmp")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as stream:
@@ -105,3 +105,9 @@ def write_private(path: pathlib.Path, text: str) -> None:
             raise
     except OSError as error:
         raise StateError(f"{path} cannot be written: {error.strerror}. Make room or change the directory.") from None
+
+
+def _make_private(directory: pathlib.Path) -> None:
+    """Create a directory and its missing parents for their owner alone; existing ones keep their mode."""
+    for missing in reversed([p for p in (directory, *directory.parents) if not p.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)

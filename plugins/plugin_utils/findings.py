@@ -52,6 +52,7 @@ class ConnectionJudgement:
     assumed: bool
     verdict: Verdict
     by_events: bool
+    failures_since_start: bool
     certificate: str | None
     reason: str
 
@@ -281,9 +282,9 @@ CATALOGUE: t.Final[dict[str, Kind]] = {
         title="The record of changes on this server holds something that is not ours",
         next_step="Look at HKLM\\SOFTWARE\\sfb.kb4023993 on the server. Nothing is undone from an entry that is not understood.",
     ),
-    "KB4023993-EVIDENCE-OLD": Kind(
+    "KB4023993-EVIDENCE-SAVED": Kind(
         severity="info",
-        title="Judged by saved evidence, not read in this run",
+        title="Peers of this server were judged by saved evidence, not read in this run",
         next_step="Run the audit without --limit for a judgement of today.",
     ),
     "KB4023993-EVIDENCE-MISSING": Kind(

@@ -68,10 +68,14 @@ class HostView:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Link:
-    """A connection to judge: ``peer`` is an inventory name where the peer has evidence, else the server's own name."""
+    """A connection to judge: ``peer`` is an inventory name where the peer has evidence, else the server's own name.
+
+    ``names``: what the peer may be called in events and in DNS, in lower case.
+    """
 
     validator: str
     peer: str
+    names: tuple[str, ...]
     kind: ConnectionKind
     source: str
 
@@ -87,7 +91,7 @@ def build_fleet(hosts: t.Sequence[InventoryHost]) -> Fleet:
     """Interpret all evidence and lay out the connections."""
     views = {host.name: _view(host) for host in sorted(hosts, key=lambda host: host.name)}
     pools = map_pools([_member(view) for view in views.values()], _topology(views))
-    return Fleet(views=views, pools=pools, links=tuple(_links(pools)))
+    return Fleet(views=views, pools=pools, links=tuple(_links(pools, views)))
 
 
 def connection_ports(kind: ConnectionKind) -> tuple[int, ...]:
@@ -109,8 +113,7 @@ def peer_questions(fleet: Fleet) -> dict[str, PeerQuestion]:
                 if held:
                     certificates[held.thumbprint] = (held.thumbprint, held.der, held.issuers)
             if not shown or not shown.current:
-                target = peer.full_name if peer else link.peer
-                names.extend((target, port) for port in _probe_ports(link.kind))
+                names.extend((target, port) for target in link.names for port in _probe_ports(link.kind))
         question = PeerQuestion(certificates=tuple(certificates.values()), names=tuple(dict.fromkeys(names)))
         if not question.is_empty:
             questions[name] = question
@@ -162,7 +165,7 @@ def _topology(views: dict[str, HostView]) -> list[TopologyFact]:
     return [*others, *own]
 
 
-def _links(pools: PoolMap) -> t.Iterator[Link]:
+def _links(pools: PoolMap, views: dict[str, HostView]) -> t.Iterator[Link]:
     for pool in pools.pools.values():
         if pool.role != "front_end":
             continue
@@ -170,13 +173,26 @@ def _links(pools: PoolMap) -> t.Iterator[Link]:
         for validator in pool.members:
             for peer in (*pool.members, *pool.missing):
                 source = "own" if peer == validator else pool.source
-                yield Link(validator=validator, peer=peer, kind="front_end", source=source)
+                names = _names(peer, pool.name, views)
+                yield Link(validator=validator, peer=peer, names=names, kind="front_end", source=source)
             for name in edge.pools:
                 servers = pools.pools[name]
                 for peer in (*servers.members, *servers.missing):
-                    yield Link(validator=validator, peer=peer, kind="edge", source=edge.source)
+                    names = _names(peer, name, views)
+                    yield Link(validator=validator, peer=peer, names=names, kind="edge", source=edge.source)
             if not edge.pools and edge.source == "assumed":
-                yield Link(validator=validator, peer="", kind="edge", source="assumed")
+                yield Link(validator=validator, peer="", names=(), kind="edge", source="assumed")
+
+
+def _names(peer: str, pool: str, views: dict[str, HostView]) -> tuple[str, ...]:
+    """What a peer may be called. A server that was not read may be known by its short inventory name alone: its domain is
+    then most likely that of its pool."""
+    view = views.get(peer)
+    full_name = view.full_name if view else peer.lower()
+    names = [full_name, *([peer.lower()] if view and view.source.evidence else [])]
+    if "." not in full_name and "." in pool:
+        names.append(f"{full_name}.{pool.split('.', 1)[1]}")
+    return tuple(dict.fromkeys(names))
 
 
 def _probe_ports(kind: ConnectionKind) -> tuple[int, ...]:

@@ -15,9 +15,7 @@ from .findings import ConnectionJudgement, Finding, HostJudgement, finding
 from .fleet import Fleet, HostView
 from .knowledge import loader as knowledge
 from .rules.restart import restart_is_unfinished
-from .rules.times import parse_time
 
-_OLD: t.Final = datetime.timedelta(hours=24)
 _SHOWN: t.Final = 12
 
 
@@ -38,11 +36,12 @@ def host_findings(
         return
     if view.role.role not in ("front_end", "edge"):
         return
-    yield from _evidence_findings(view, host, make, now)
+    yield from _evidence_findings(view, make)
     yield from _certificate_findings(view, host, connections, make, now)
     if view.role.role == "front_end":
         own = [connection for connection in connections if connection.validator == host.name]
         yield from _connection_findings(own, judge, host, make)
+        yield from _saved_evidence_findings(own, fleet, make)
         yield from _enforcement_findings(view, own, make)
         yield from _opt_out_findings(view, own, make)
         yield from _restart_findings(view, host, make)
@@ -63,13 +62,10 @@ def _advice(view: HostView) -> str:
     return view.source.failure.advice if view.source.failure else "Run the audit on this host."
 
 
-def _evidence_findings(view: HostView, host: HostJudgement, make: Make, now: datetime.datetime) -> t.Iterator[Finding]:
+def _evidence_findings(view: HostView, make: Make) -> t.Iterator[Finding]:
     evidence = view.source.evidence
     if evidence is None:
         return
-    collected = parse_time(evidence.collected_utc)
-    if not host.in_run and collected and now - collected > _OLD:
-        yield make("KB4023993-EVIDENCE-OLD", evidence=[f"read at {evidence.collected_utc}"])
     if evidence.problems:
         lines = [f"{p.section}, {p.operation}: {p.type}: {p.message}" for p in evidence.problems]
         yield make("KB4023993-EVIDENCE-MISSING", evidence=_bounded(lines))
@@ -99,7 +95,7 @@ def _certificate_findings(
         )
         identifier = "KB4023993-CERT-EDGE-INTERNAL" if host.role == "edge" else "KB4023993-CERT-FRONT-END"
         severity = "critical" if any(connection.verdict == "broken" for connection in as_peer) else "warning"
-        lines = [label, judged.reason, f"connections to it: {counts or 'none known'}"]
+        lines = [f"{judged.use}: {judged.reason}", f"connections to it: {counts or 'none known'}"]
         yield make(identifier, evidence=lines, severity=severity)
     if shown.assigned:
         line = f"held: {judged.thumbprint}; assigned: {shown.assigned.thumbprint}"
@@ -154,12 +150,25 @@ def _connection_findings(
         yield make("KB4023993-CHAIN-UNTRUSTED", evidence=_bounded(list(untrusted)))
 
 
+def _saved_evidence_findings(own: t.Sequence[ConnectionJudgement], fleet: Fleet, make: Make) -> t.Iterator[Finding]:
+    lines: dict[str, None] = {}
+    for connection in own:
+        source = fleet.views[connection.peer].source if connection.peer in fleet.views else None
+        if source and source.evidence and not (source.in_run and source.failure is None):
+            lines[f"{source.name}: read at {source.evidence.collected_utc}"] = None
+    if lines:
+        yield make("KB4023993-EVIDENCE-SAVED", evidence=_bounded(list(lines)))
+
+
 def describe(connection: ConnectionJudgement) -> str:
-    """One connection in one line, for people."""
+    """One connection in one line, for people; what is wrong with a certificate stands with the finding on its own server."""
     ports = "/".join(map(str, connection.ports))
-    assumed = ", assumed" if connection.assumed else ""
     to = "itself" if connection.peer == connection.validator else connection.peer
-    return f"to {to} ({ports}{assumed}): {connection.reason}"
+    why = connection.reason.rstrip(".")
+    if connection.certificate and connection.verdict in ("broken", "latent"):
+        why = f"certificate {connection.certificate} is not good for clientAuth"
+        why += "; failures logged since the last start" if connection.failures_since_start else ""
+    return f"to {to} ({ports}{', assumed' if connection.assumed else ''}): {why}"
 
 
 def _enforcement_findings(view: HostView, own: t.Sequence[ConnectionJudgement], make: Make) -> t.Iterator[Finding]:

@@ -162,11 +162,11 @@ def describe_changes(plan: HostPlan) -> tuple[str, str]:
     """Before and after of one host as text, for ``--diff``."""
     before, after = [], []
     for change in plan.changes:
-        target = f"HKLM\\{change.path}{' (32-bit view)' if change.view == '32' else ''}\n  {change.name}"
-        before.append(f"{target} = {change.expect}\n")
-        after.append(f"{target} = {change.write}\n")
+        view = " (32-bit view)" if change.view == "32" else ""
+        before.append(f"HKLM\\{change.path}{view}: {change.name} = {change.expect}\n")
+        after.append(f"HKLM\\{change.path}{view}: {change.name} = {change.write}\n")
     if plan.restart:
-        before.append(f"{SERVICE}: running since before the change\n")
+        before.append(f"{SERVICE}: not restarted\n")
         when = "later (restart=later)" if plan.wave is None else f"in wave {plan.wave + 1}"
         after.append(f"{SERVICE}: restarted {when}\n")
     return "".join(before), "".join(after)

@@ -74,7 +74,10 @@ def read_for_run(
     view, _fleet = single_host(evidence)
     product = f", {view.role.product.name}" if view.role.product else ""
     seconds = evidence.duration_ms / 1000
-    progress(host, f"read in {seconds:.1f} s ({_ROLES[view.role.role]}{product}, {evidence.batches} batches)")
+    progress(
+        host,
+        f"read in {seconds:.1f} s ({_ROLES[view.role.role]}{product}, {evidence.batches} {'batch' if evidence.batches == 1 else 'batches'})",
+    )
     return evidence
 
 

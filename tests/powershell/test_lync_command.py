@@ -17,7 +17,7 @@ from powershell.runner import Engine
 MODULES = ("SkypeForBusiness", "Lync")
 _ERROR = """
 function Write-Problem($exception) {
-    $PSCmdlet.WriteError((New-Object Management.Automation.ErrorRecord $exception, 'Problem', 'NotSpecified', $null))
+    $PSCmdlet.WriteError([Management.Automation.ErrorRecord]::new($exception, 'Problem', 'NotSpecified', $null))
 }
 """
 _CERTIFICATES = (
@@ -26,17 +26,17 @@ _CERTIFICATES = (
 function Get-CsCertificate {
     [CmdletBinding()] param()
     foreach ($use in @('Default', 'WebServicesInternal')) {
-        $object = New-Object PSObject
+        $object = [PSObject]::new()
         $table = @{
             Use = $use; Thumbprint = 'AB' * 20; AlternativeNames = @('fe01.contoso.com', '会議 "x"')
-            NotAfter = New-Object DateTime 2027, 1, 2, 3, 4, 5, ([DateTimeKind]::Utc); Empty = $null; None = @()
+            NotAfter = [DateTime]::new(2027, 1, 2, 3, 4, 5, [DateTimeKind]::Utc); Empty = $null; None = @()
         }
         foreach ($entry in $table.GetEnumerator()) {
-            $object.PSObject.Properties.Add((New-Object Management.Automation.PSNoteProperty $entry.Key, $entry.Value))
+            $object.PSObject.Properties.Add([Management.Automation.PSNoteProperty]::new($entry.Key, $entry.Value))
         }
         $object
     }
-    Write-Problem (New-Object InvalidOperationException 'Zertifikat nicht gefunden')
+    Write-Problem ([InvalidOperationException]::new('Zertifikat nicht gefunden'))
 }
 """
 )
@@ -95,7 +95,7 @@ def test_certificates_are_texts_and_an_error_takes_none_away(product: Product) -
     [("UnauthorizedAccessException", True), ("Security.SecurityException", True), ("IO.IOException", False)],
 )
 def test_refused_by_the_product(product: Product, exception: str, denied: bool) -> None:
-    body = f"[CmdletBinding()] param() throw (New-Object {exception} 'Zugriff verweigert')"
+    body = f"[CmdletBinding()] param() throw [{exception}]::new('Zugriff verweigert')"
     text = f"function Get-CsCertificate {{ {body} }}"
     reply = ask(product(SkypeForBusiness=text, Lync="throw 'the second one must not be asked'"), "Get-CsCertificate")
     assert reply.value == o.LyncCommandReply(
@@ -120,7 +120,7 @@ def test_topology_is_one_text(product: Product, output: str) -> None:
 
 def test_topology_of_two_megabytes(product: Product) -> None:
     body = "[CmdletBinding()] param([switch]$LocalStore, [switch]$AsXml) ("
-    text = "<a b='ä'/>\r\n"
+    text = '<a b="ä"/> \n'
     started = time.monotonic()
     reply = ask(product(Lync=f"function Get-CsTopology {{ {body}'{text}' * 170000) }}"), "Get-CsTopology")
     assert reply.value.text == text * 170000

@@ -104,7 +104,7 @@ $escapeRun = [Text.RegularExpressions.MatchEvaluator] {
 }
 
 function ConvertTo-JsonString([string]$text) {
-    $text = $text.Replace('\', '\\').Replace('"', '\"').Replace(' ', '\u0020')
+    $text = $text.Replace('\', '\\').Replace('"', '\"').Replace(' ', '\u0020').Replace("`r", '\r').Replace("`n", '\n')
     if ($unprintable.IsMatch($text)) { $text = $unprintable.Replace($text, $escapeRun) }
     return '"' + $text + '"'
 }
@@ -753,8 +753,14 @@ function Get-TlsFailure($exception, [string]$otherwise) {
 function Connect-TlsPeer([string]$peer, [int]$port, [int]$milliseconds, $protocols) {
     $reply = @{ connected = $false; certificate = $null; issuers = @(); failure = $null }
     $client = New-Object Net.Sockets.TcpClient
-    # .NET calls this on the thread that shakes hands, where $reply is known. The extra store is what the peer sent beside its own
-    # certificate; the chain itself would also hold certificates that this host knows.
+    # .NET calls both of these on the thread that shakes hands, where $reply is known: the first one when the peer asks for our
+    # certificate, of which it gets none and may end the handshake; the second one at its end. The extra store is what the peer sent
+    # beside its own certificate; the chain itself would also hold certificates that this host knows.
+    $offer = [Net.Security.LocalCertificateSelectionCallback] {
+        param($source, $target, $own, $certificate, $authorities)
+        if ($certificate) { $reply['certificate'] = $certificate.GetRawCertData() }
+        return $null
+    }
     $capture = [Net.Security.RemoteCertificateValidationCallback] {
         param($source, $certificate, $chain, $errors)
         $reply['certificate'] = $certificate.GetRawCertData()
@@ -774,7 +780,7 @@ function Connect-TlsPeer([string]$peer, [int]$port, [int]$milliseconds, $protoco
             $reply['connected'] = $true
             $client.ReceiveTimeout = $milliseconds
             $client.SendTimeout = $milliseconds
-            $stream = New-Object Net.Security.SslStream($client.GetStream(), $false, $capture)
+            $stream = New-Object Net.Security.SslStream($client.GetStream(), $false, $capture, $offer)
             $stream.AuthenticateAsClient($peer, $null, $protocols, $false)
         }
     } catch {
@@ -900,6 +906,8 @@ function updates($fields) {
 # Runs in a runspace of its own, so that it can be given up. Errors of single objects do not end a cmdlet: what it could read counts.
 $lyncScript = {
     param($modules, $command)
+    # A command that hangs must not keep the process from ending.
+    [Threading.Thread]::CurrentThread.IsBackground = $true
     $ErrorActionPreference = 'Stop'
     $ProgressPreference = 'SilentlyContinue'
     $WarningPreference = 'SilentlyContinue'
@@ -960,8 +968,7 @@ function lync_command($fields) {
     [void]$shell.AddScript($lyncScript.ToString()).AddArgument($modules).AddArgument($command)
     $running = $shell.BeginInvoke()
     if (-not $running.AsyncWaitHandle.WaitOne(1000 * (Get-Number $fields 'seconds'), $false)) {
-        # Stop() would wait for the command, which may never come back.
-        [void]$shell.BeginStop($null, $null)
+        # Left to itself: stopping waits for a command that may never come back, and so would the end of the process.
         Stop-Operation 'deadline' "$command did not end in time"
     }
     $result = @($shell.EndInvoke($running))[0]

@@ -34,6 +34,8 @@ _ENCODED: t.Final = "PowerShell -NoProfile -NonInteractive -ExecutionPolicy Unre
 _MAX_REPLY: t.Final = 32 * 1024 * 1024
 # One WS-Management envelope of WinRM 2.0 (Server 2008 R2) holds 150 kB, base64 included.
 _MAX_PAYLOAD: t.Final = 110_000
+_ADDRESS: t.Final = re.compile(r"host='([^']+)', port=(\d+)")
+_REASON: t.Final = re.compile(r"((?<=\] )[A-Z][a-z ]+|(?:Read )?timed out|certificate verify failed)")
 _EARLY_END: t.Final = re.compile(r"\[\[sfb\.kb4023993!([a-z0-9_]+)\]\]")
 
 FailureKind = t.Literal[
@@ -176,7 +178,7 @@ class Session:
         except Exception as error:
             # Connection plugins let the exceptions of their libraries through (winrm, requests, pypsrp, xml), so there is no
             # narrower class to name; whatever it is, this host could not be asked.
-            text = _clean(str(error)) or type(error).__name__
+            text = _short(_clean(str(error))) or type(error).__name__
             kind: FailureKind = "authentication" if _looks_like_refused_login(text) else "unreachable"
             raise self._error(kind, stage, f"{text}.") from None
         return t.cast("dict[str, t.Any]", result)
@@ -200,6 +202,13 @@ def _clean(text: str) -> str:
     """One bounded line of printable characters, without a full stop at its end."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return (line[:300] + "..." if len(line) > 300 else line).rstrip(".")
+
+
+def _short(text: str) -> str:
+    """The message of Python's HTTP libraries without its nested representations: where, and the system's own reason."""
+    where = _ADDRESS.search(text)
+    reason = _REASON.search(text)
+    return f"{where.group(1)} port {where.group(2)}: {reason.group(1).strip()}" if where and reason else text
 
 
 def _looks_like_refused_login(text: str) -> bool:

@@ -93,17 +93,21 @@ def _sentence(counts: t.Mapping[str, int]) -> str:
     servers = "server" if affected == 1 else "servers"
     if not everyone:
         return "KB4023993: no server was in this run."
+    if not affected:
+        return "KB4023993: no Front End and no Edge among the servers of this run."
+    clauses = []
     if counts["broken"]:
         verb = "takes" if counts["broken"] == 1 else "take"
-        text = f"KB4023993: {counts['broken']} of {affected} {servers} {verb} part in connections that are broken"
-    elif counts["latent"]:
-        text = f"KB4023993: nothing is broken, but the next .NET update will break {counts['latent']} of {affected} {servers}"
-    elif counts["mitigated"]:
-        text = f"KB4023993: nothing is broken; {counts['mitigated']} of {affected} {servers} depend on the check being turned off"
-    elif counts["compliant"]:
-        text = f"KB4023993: nothing is wrong on {counts['compliant']} of {affected} {servers}"
-    else:
-        text = "KB4023993: no server was found compliant"
+        clauses.append(f"{counts['broken']} of {affected} {servers} {verb} part in connections that are broken")
+    elif counts["compliant"] == affected:
+        clauses.append(f"nothing is wrong on {affected} {servers}")
+    elif counts["not_assessed"] < affected:
+        clauses.append(f"nothing is known to be broken on {affected} {servers}")
+    if counts["mitigated"]:
+        clauses.append(f"{counts['mitigated']} depend on the check being turned off")
+    if counts["latent"]:
+        clauses.append(f"{counts['latent']} will break with the next .NET update")
     if counts["not_assessed"]:
-        text += f"; {counts['not_assessed']} could not be assessed"
-    return text + "."
+        of = f" of {affected} {servers}" if not clauses else ""
+        clauses.append(f"{counts['not_assessed']}{of} could not be assessed")
+    return f"KB4023993: {'; '.join(clauses)}."

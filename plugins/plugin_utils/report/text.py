@@ -8,8 +8,9 @@ from __future__ import annotations
 import textwrap
 import typing as t
 
-from ..findings import Finding, HostJudgement
+from ..findings import Finding, HostJudgement, PoolJudgement
 from ..plan import HostPlan
+from ..rules.pools import ASSUMED, INVENTORY
 from ..rules.verdict import ORDER
 from .document import Report
 
@@ -17,6 +18,12 @@ _WIDTH: t.Final = 118
 _EVIDENCE_LINES: t.Final = 4
 _HOSTS: t.Final = 25
 _ROLE: t.Final = {"front_end": "Front End", "edge": "Edge", "none": "other", "unknown": "unknown"}
+_USAGE: t.Final = {
+    "good": "both usages",
+    "bad": "no clientAuth",
+    "undecided": "undecided",
+    "unreadable": "unreadable",
+}
 _MEANING: t.Final = {
     "broken": "the check refuses a certificate; external users lose whiteboard, polls and PowerPoint",
     "not_assessed": "a missing answer; never counted as good",
@@ -58,25 +65,35 @@ def _table(report: Report) -> str:
     for pool in judgement.pools:
         members = [host for host in judgement.hosts if host.name in pool.members]
         grouped.update(pool.members)
-        edge = ""
-        if pool.role == "front_end":
-            names = ", ".join(map(clean, pool.edge_pools)) or "none"
-            edge = f"; Edge pool: {names} ({pool.edge_source})"
-        missing = f"; not read: {', '.join(map(clean, pool.missing))}" if pool.missing else ""
-        title = f"{_ROLE[pool.role]} pool {clean(pool.name)} ({pool.source}){edge}{missing}"
-        blocks.append((title, [_row(host, old) for host in members]))
+        blocks.append((_pool_title(pool), [_row(host, old) for host in members]))
     rest = [host for host in judgement.hosts if host.name not in grouped]
     if rest:
         blocks.append(("Other servers", [_row(host, old) for host in rest]))
     widths = [max(len(row[i]) for _title, rows in blocks for row in (header, *rows)) for i in range(len(header))]
     lines = [_columns(header, widths)]
     for title, rows in blocks:
-        lines.append(textwrap.shorten(title, _WIDTH, placeholder=" ..."))
+        lines.append(
+            textwrap.fill(title, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+        )
         lines.extend(_columns(row, widths) for row in rows)
     used = [verdict for verdict in ORDER if any(host.verdict == verdict for host in judgement.hosts)]
     lines.append("")
     lines.extend(f"  {verdict:<14} {_MEANING[verdict]}" for verdict in used)
     return "\n".join(lines)
+
+
+def _pool_title(pool: PoolJudgement) -> str:
+    """The pool in words; how it is known is said where that is not the inventory."""
+    parts = [f"{_ROLE[pool.role]} pool {clean(pool.name)}"]
+    if pool.source != INVENTORY:
+        parts[0] += f" ({pool.source})"
+    if pool.role == "front_end":
+        names = ", ".join(map(clean, pool.edge_pools)) or ("none" if pool.edge_source != ASSUMED else "not known")
+        known = "" if pool.edge_source == INVENTORY else f" ({pool.edge_source})"
+        parts.append(f"Edge pool {names}{known}")
+    if pool.missing:
+        parts.append(f"not read: {', '.join(map(clean, pool.missing))}")
+    return ", ".join(parts)
 
 
 def _columns(cells: t.Sequence[str], widths: t.Sequence[int]) -> str:
@@ -105,7 +122,7 @@ def _row(host: HostJudgement, old: t.Mapping[str, str]) -> tuple[str, ...]:
         clean(host.name, 40),
         _ROLE[host.role],
         clean(host.product or "-", 34),
-        f"{certificate.usage}, {certificate.days_left} days left" if certificate else "-",
+        f"{_USAGE[certificate.usage]}, {certificate.days_left} days left" if certificate else "-",
         check,
         opt_out,
         verdict,
@@ -150,7 +167,7 @@ def _findings(report: Report) -> str:
         if item.id != "KB4023993-NOT-ASSESSED" and (item.host in in_run or item.host is None):
             groups.setdefault(item.id, []).append(item)
     if not groups:
-        return "Findings: none."
+        return "Findings: none." if report.counts["compliant"] else ""
     lines = ["Findings"]
     for identifier, items in groups.items():
         lines.append(f"  {items[0].severity.upper():<8} {identifier}: {items[0].title}")

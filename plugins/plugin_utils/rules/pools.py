@@ -25,6 +25,8 @@ WORDS: t.Final[dict[Source, str]] = {
     "alone": "a server of its own",
     "assumed": "assumed",
 }
+INVENTORY: t.Final = WORDS["inventory"]
+ASSUMED: t.Final = WORDS["assumed"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -73,9 +73,6 @@ class EventLog:
     def __init__(self) -> None:
         self._series: list[_Series] = []
 
-    def write(self, provider: str, event_id: int, time: datetime, strings: tuple[str, ...] = ()) -> None:
-        self.write_series(provider, (Entry(id=event_id, strings=strings),), time, timedelta(days=1), 1)
-
     def write_series(
         self, provider: str, entries: tuple[Entry, ...], first: datetime, interval: timedelta, count: int
     ) -> None:

@@ -45,7 +45,7 @@ class _Node:
         if known is not None:
             return known
         node = self.children[name.casefold()] = _Node(name=name)
-        if not _SHORT.match(name.upper()):
+        if not _SHORT.match(name.upper()) and not name.endswith(":"):
             self.short_names[self._short_name(name).casefold()] = node
         return node
 
@@ -87,11 +87,6 @@ class FileSystem:
         long = self.long_path(path)
         node.file = File(path=long, content=content, created=created, modified=modified, version=version, clr=clr)
         return node.file
-
-    def remove(self, path: str) -> None:
-        node = self._find(path)
-        if node is not None:
-            node.file = None
 
     def get(self, path: str) -> File | None:
         node = self._find(path)

@@ -46,10 +46,6 @@ class Stores:
             StoreEntry(certificate=certificate, has_private_key=has_private_key, usage_property=usage_property)
         )
 
-    def remove(self, store: str, certificate: bytes) -> None:
-        self._before_change()
-        self._remove(store, certificate)
-
     def set_usage_property(self, store: str, certificate: bytes, usage_property: bytes | None) -> None:
         """Restrict the purposes of a certificate on this machine (or, with None, no longer)."""
         self._before_change()
