@@ -9,6 +9,8 @@ SHELL := /bin/bash
 
 # The Python to start with. .venv is made with it if it is supported, else with the first supported one found.
 PYTHON ?= python3
+# For `make lab`: a scenario of tests/lab/scenarios, or a file
+SCENARIO ?= demo
 # For `make test`: only these tiers, for example TIERS="lint unit"
 TIERS ?=
 
@@ -40,7 +42,7 @@ sanity: environment  ## ansible-test sanity with every ansible-core of the matri
 	@$(RUN_TIERS) sanity sanity-matrix
 
 lab: environment  ## a lab of simulated servers in the foreground, and its inventory
-	@PYTHONPATH="$(CURDIR)/tests:$(COLLECTIONS)" .venv/bin/python -m lab
+	@PYTHONPATH="$(CURDIR)/tests:$(COLLECTIONS)" .venv/bin/python -m lab --scenario $(SCENARIO) --directory build/lab
 
 environment:  ## only .venv, which all the above need
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed. On Debian and Ubuntu: sudo apt-get install python3 python3-venv" >&2; exit 1; }

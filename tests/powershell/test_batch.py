@@ -12,7 +12,6 @@ import textwrap
 
 import pytest
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import operations, wire
-
 from powershell.runner import NONCE, Engine, Printed, batch_text, bootstrap_text, functions_text, pack
 
 SYSTEM = operations.System()
@@ -128,7 +127,9 @@ def test_values_arrive_whole(engine: Engine) -> None:
         "mixed": "<a b='ü'/>\r\n" * 5_000,
     }
     literals = "; ".join(
-        f"'{name}' = -join [char[]]@({','.join(str(unit) for unit in _units(text))})" for name, text in texts.items() if len(text) < 1000
+        f"'{name}' = -join [char[]]@({','.join(str(unit) for unit in _units(text))})"
+        for name, text in texts.items()
+        if len(text) < 1000
     )
     tail = f"""
     $value = @{{ {literals} }}

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import operations as o
-
 from powershell.runner import Engine
 
 MODULES = ("SkypeForBusiness", "Lync")
@@ -120,12 +119,13 @@ def test_topology_is_one_text(product: Product, output: str) -> None:
 
 def test_topology_of_two_megabytes(product: Product) -> None:
     body = "[CmdletBinding()] param([switch]$LocalStore, [switch]$AsXml) ("
-    text = '<a b="ä"/> \n'
+    text = '<MachineId ordinal="1" name="会議" comment="ä" x="yyyyyyyyyyyyy"/> \r\n'
+    fitting, above = 2**21 // len(text), 2**21 // len(text) + 1
     started = time.monotonic()
-    reply = ask(product(Lync=f"function Get-CsTopology {{ {body}'{text}' * 170000) }}"), "Get-CsTopology")
-    assert reply.value.text == text * 170000
+    reply = ask(product(Lync=f"function Get-CsTopology {{ {body}'{text}' * {fitting}) }}"), "Get-CsTopology")
+    assert reply.value.text == text * fitting
     assert time.monotonic() - started < 30
-    (reply,) = product(SkypeForBusiness=f"function Get-CsTopology {{ {body}'{text}' * 180000) }}").run(
+    (reply,) = product(SkypeForBusiness=f"function Get-CsTopology {{ {body}'{text}' * {above}) }}").run(
         o.LyncCommand(command="Get-CsTopology", modules=MODULES)
     )
     assert reply.error is not None

@@ -17,7 +17,6 @@ import pytest
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import operations as o
 from cryptography.hazmat.primitives import hashes
 from lab import pki
-
 from powershell.runner import Engine
 
 R = t.TypeVar("R")
@@ -173,9 +172,7 @@ def test_chain_check(engine: Engine) -> None:
         (issuing.issue("fe01.contoso.com", application_policies=both), False),
         (limited.issue("fe01.contoso.com", eku=both), True),
     ]
-    checks = [
-        o.ChainCheck(certificate=peer.der, issuers=tuple(peer.chain), oid=pki.CLIENT_AUTH) for peer, _ in cases
-    ]
+    checks = [o.ChainCheck(certificate=peer.der, issuers=tuple(peer.chain), oid=pki.CLIENT_AUTH) for peer, _ in cases]
     alone = o.ChainCheck(certificate=cases[0][0].der, issuers=(), oid=pki.SERVER_AUTH)
     *replies, last = (value(reply, o.ChainCheckReply) for reply in engine.run(*checks, alone))
     for (peer, wrong_usage), reply in zip(cases, replies, strict=True):

@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import operations as o
 from lab import pki
-
 from powershell.runner import Engine
 
 Serve = Callable[[socket.socket], None]

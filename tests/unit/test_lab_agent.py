@@ -13,7 +13,7 @@ import yaml
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils import topology
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import operations as op
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import wire
-from lab import client, trust
+from lab import client, pki, trust
 from lab.agent import HOST_SCRIPTS
 from lab.deployment import Deployment
 from lab.scenario import SCENARIOS, load, parse
@@ -210,6 +210,12 @@ def test_a_server_without_remote_access_still_serves_its_peers(demo: Deployment)
 
 
 def test_a_chain_check_is_the_servers_own(demo: Deployment) -> None:
+    outside = pki.root_authority("Fabrikam Root CA")
+    foreign = outside.issue("x", eku=[pki.SERVER_AUTH, pki.CLIENT_AUTH])
+    for issuers, ending in ((), "PartialChain"), ((outside.der,), "UntrustedRoot"):
+        operation = op.ChainCheck(certificate=foreign.der, issuers=issuers, oid=trust.CLIENT_AUTH)
+        assert client.ask(demo, "ly10-fe01", operation).statuses == (ending,)
+
     def statuses(name: str, uses: str) -> tuple[str, ...]:
         entry = demo.hosts[name].stores.find(demo.hosts[name].lync.assigned[uses])
         assert entry is not None

@@ -13,7 +13,7 @@ import typing as t
 import pytest
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import operations as op
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.wire import encode_batch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lab.decode import PayloadError, decode_batch, unpack
 
@@ -41,7 +41,7 @@ def _operation(kind: type[op.Operation]) -> st.SearchStrategy[op.Operation]:
     return st.builds(kind, **{field.name: _field(hints[field.name]) for field in dataclasses.fields(kind)})
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.sampled_from(op.OPERATIONS).flatmap(_operation), max_size=6), st.integers(0, 10_000), st.booleans())
 def test_what_was_encoded_comes_back(operations: list[op.Operation], deadline: int, stop: bool) -> None:
     batch = decode_batch(encode_batch(operations, nonce=NONCE, deadline_seconds=deadline, stop_on_error=stop))

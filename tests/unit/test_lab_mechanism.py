@@ -188,6 +188,19 @@ def test_purposes_limited_on_the_validators_own_copy_of_the_authority_count() ->
     assert to_edge(build({**good, "fe01": {"ca_purposes": ["server", "client"]}})) is Outcome.CONNECTED
 
 
+def test_purposes_and_extension_of_an_authority_both_limit() -> None:
+    data = yaml.safe_load((SCENARIOS / "small.yml").read_text(encoding="utf-8"))
+    data["servers"]["edge01"]["certificate"] = "both"
+    for usages, purposes, outcome in [
+        (["server", "client"], ["server"], Outcome.REJECTED),
+        (["server"], ["server", "client"], Outcome.REJECTED),
+        (["server", "client"], ["client"], Outcome.CONNECTED),
+    ]:
+        data["authorities"] = {"issuing": {"common_name": "Contoso Issuing CA 1", "usages": usages}}
+        data["servers"]["fe01"]["ca_purposes"] = purposes
+        assert to_edge(Deployment(parse(data))) is outcome
+
+
 def test_a_property_on_the_peers_own_certificate_does_not_travel() -> None:
     deployment = build({"edge01": {"certificate": "both"}})
     edge = deployment.hosts["edge01"]
@@ -265,6 +278,17 @@ def test_one_bad_edge_of_two_is_reported_every_twenty_minutes_and_is_not_all() -
 
 
 EDGE_STRINGS = ("edge01.contoso.example", "8057")
+
+
+def test_looking_often_does_not_put_off_what_happens() -> None:
+    deployment = build({"edge01": {"certificate": "both"}})
+    assert to_edge(deployment) is Outcome.CONNECTED
+    deployment.assign("edge01", "webserver")
+    restart(deployment, "edge01", "RTCDATAPROXY")
+    for _ in range(40):
+        deployment.clock.advance(3)
+        deployment.mechanism.settle(deployment.hosts["fe01"])
+    assert len(events(deployment, 41026)) == 2
 
 
 def test_an_edge_that_is_off_is_lost_without_having_been_reached() -> None:

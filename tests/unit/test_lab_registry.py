@@ -85,6 +85,12 @@ def test_deleting_prunes_only_an_empty_key(deployment: Deployment) -> None:
     assert not client.ask(deployment, "fe01", op.RegistryDelete(path=KEY, name="b", prune=True)).changed
 
 
+def test_without_prune_an_empty_key_stays(deployment: Deployment) -> None:
+    deployment.hosts["fe01"].registry.write(KEY, "a", "dword", 1)
+    reply = client.ask(deployment, "fe01", op.RegistryDelete(path=KEY, name="a"))
+    assert (reply.changed, reply.after, reply.key_exists) == (True, None, True)
+
+
 def test_a_private_key_and_the_time_stamp(deployment: Deployment) -> None:
     host = deployment.hosts["fe01"]
     operation = op.RegistrySet(path=KEY, name="t", kind="string", data=("at @now@",), private=True, stamp=True)

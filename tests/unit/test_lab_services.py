@@ -107,6 +107,13 @@ def test_a_dependent_that_does_not_start_is_named() -> None:
     assert (reply.phase, reply.dependents_not_started) == ("done", ("ARCHIVER", "NOSUCH"))
 
 
+def test_a_dependent_that_somebody_disabled_is_not_started() -> None:
+    deployment = front_end(dependents=["ARCHIVER"], services={"ARCHIVER": {"start_mode": "disabled", "stopped": False}})
+    assert state(deployment, "ARCHIVER").status == "running"
+    assert restart(deployment).dependents_not_started == ("ARCHIVER",)
+    assert state(deployment, "ARCHIVER").status == "stopped"
+
+
 def test_a_service_that_is_not_there() -> None:
     deployment = front_end()
     assert not state(deployment, "NOSUCH").exists

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lab.clock import Clock, utc_text
 from lab.world.events import Entry, EventLog
@@ -21,6 +21,7 @@ _ENTRIES = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 4)), min_size=1,
 _SERIES = st.tuples(_ENTRIES, st.integers(0, 100), st.integers(5, 30), st.integers(1, 12))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(_SERIES, max_size=5), st.integers(0, 200), st.integers(1, 40))
 def test_a_log_of_series_reads_like_a_log_of_events(
     rows: list[tuple[list[tuple[int, int]], int, int, int]], since: int, limit: int

@@ -275,7 +275,7 @@ function registry_list($fields) {
         $one['value']
     })
     $key.Close()
-    if ($subkeys.Length -gt $limit) { $subkeys = $subkeys[0..($limit - 1)] }
+    $subkeys = @(for ($index = 0; $index -lt [Math]::Min($limit, $subkeys.Length); $index++) { $subkeys[$index] })
     return @{ key_exists = $true; values = $values; subkeys = $subkeys; truncated = $truncated }
 }
 

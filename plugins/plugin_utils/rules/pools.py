@@ -81,11 +81,18 @@ def map_pools(members: t.Sequence[Member], topology: t.Iterable[TopologyFact]) -
     edges = {
         name: _edge_link(name, pools, members, pool_of, facts) for name, p in pools.items() if p.role == "front_end"
     }
+    unread = {m.full_name: m.inventory.pool.lower() for m in members if m.role == "unknown" and m.inventory.pool}
     for link in edges.values():
         for name in link.pools:
             if name not in pools:
-                machines = facts[name].machines if name in facts else (name,)
+                # An Edge pool of which nothing is known but its name: that name is all there is to ask for.
+                machines = facts[name].machines if name in facts else () if name in unread.values() else (name,)
                 pools[name] = Pool(name=name, role="edge", members=(), missing=machines, source=link.source)
+    for name, pool in pools.items():
+        # An inventory alias and the topology's FQDN may mean the same unread server.
+        labels = {machine.split(".")[0] for machine in pool.missing}
+        extra = {host for host, place in unread.items() if place == name and host.split(".")[0] not in labels}
+        pools[name] = dataclasses.replace(pool, missing=tuple(sorted({*pool.missing, *extra})))
     paired = {
         pool_of[m.name]: m.inventory.paired_pool.lower()
         for m in members
