@@ -8,16 +8,22 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timezone
 from functools import cached_property
 from typing import Any, TypeVar
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
-from cryptography.utils import CryptographyDeprecationWarning
-
 from . import _der
+
+# Ansible's sanity tests import every plugin without its libraries; task.py tells a user who lacks this one.
+with suppress(ImportError):
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
+    from cryptography.utils import CryptographyDeprecationWarning
+
+    # What the releases of cryptography from 41 on raise for malformed input, KeyError for a name with an unknown text type.
+    _LIBRARY_ERRORS = (ValueError, TypeError, KeyError, UnsupportedAlgorithm, x509.InvalidVersion)
 
 _T = TypeVar("_T")
 
@@ -28,9 +34,6 @@ _SUBJECT_KEY_IDENTIFIER = "2.5.29.14"
 _AUTHORITY_KEY_IDENTIFIER = "2.5.29.35"
 _TEMPLATE_NAME = "1.3.6.1.4.1.311.20.2"
 _TEMPLATE_OID = "1.3.6.1.4.1.311.21.7"
-
-# What the releases of cryptography from 41 on raise for malformed input, KeyError for a name with an unknown text type.
-_LIBRARY_ERRORS = (ValueError, TypeError, KeyError, UnsupportedAlgorithm, x509.InvalidVersion)
 
 MAX_BYTES = 256 * 1024
 _MAX_TEXT = 512

@@ -9,15 +9,17 @@ Pure functions over DER bytes: no I/O, and no clock but a parameter.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from enum import Enum
 
-from cryptography.x509.oid import NameOID
-
 from . import _der
 from ._certificate import MAX_BYTES, Certificate, CertificateError, bounded
 from ._usage import ANY_USAGES, CLIENT_AUTH, SERVER_AUTH, EkuVerdict, Usage, judge_usage
+
+with suppress(ImportError):
+    from cryptography.x509.oid import NameOID
 
 __all__ = [
     "ANY_USAGES",

@@ -22,6 +22,7 @@ import typing as t
 
 Decoder = t.Callable[[t.Any, str], t.Any]
 _T = t.TypeVar("_T")
+_NOTHING: t.Final = type(None)
 
 
 class CodecError(ValueError):
@@ -126,7 +127,7 @@ _SIMPLE: dict[t.Any, Decoder] = {
     float: _number,
     bool: _boolean,
     bytes: _bytes,
-    type(None): _none,
+    _NOTHING: _none,
     None: _none,
 }
 
@@ -142,8 +143,8 @@ def _literal_decoder(choices: tuple[t.Any, ...]) -> Decoder:
 
 def _union_decoder(members: tuple[t.Any, ...]) -> Decoder:
     decoders = tuple(_decoder(member) for member in members)
-    optional = type(None) in members
-    inner = tuple(d for member, d in zip(members, decoders, strict=True) if member is not type(None))
+    optional = _NOTHING in members
+    inner = tuple(d for member, d in zip(members, decoders, strict=True) if member is not _NOTHING)
 
     def run(data: t.Any, where: str) -> t.Any:
         if data is None and optional:

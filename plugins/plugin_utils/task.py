@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import datetime
 import functools
+import importlib.util
 import pathlib
+import sys
 import typing as t
 
 import yaml
@@ -38,6 +40,11 @@ class SfbAction(ActionBase):  # type: ignore[misc]
     def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> Result:
         result: Result = super().run(tmp, task_vars)
         del tmp
+        if importlib.util.find_spec("cryptography") is None:
+            raise AnsibleActionFail(
+                f"The Python library cryptography is not there for {sys.executable} on the controller. "
+                "Install it (pip install cryptography) and run again."
+            )
         _validation, arguments = self.validate_argument_spec(argument_spec=self.SPEC)
         try:
             result.update(self.perform(arguments, task_vars or {}))

@@ -38,15 +38,15 @@ class _Node:
     short_names: dict[str, _Node] = field(default_factory=dict)
 
     def find(self, name: str) -> _Node | None:
-        return self.children.get(name.casefold()) or self.short_names.get(name.casefold())
+        return self.children.get(name.lower()) or self.short_names.get(name.lower())
 
     def enter(self, name: str) -> _Node:
         known = self.find(name)
         if known is not None:
             return known
-        node = self.children[name.casefold()] = _Node(name=name)
+        node = self.children[name.lower()] = _Node(name=name)
         if not _SHORT.match(name.upper()) and not name.endswith(":"):
-            self.short_names[self._short_name(name).casefold()] = node
+            self.short_names[self._short_name(name).lower()] = node
         return node
 
     def _short_name(self, name: str) -> str:
@@ -54,7 +54,7 @@ class _Node:
         base = re.sub(r"[ .]", "", stem).upper()[:6]
         end = "." + re.sub(r"[ .]", "", extension).upper()[:3] if dot else ""
         number = 1
-        while f"{base}~{number}{end}".casefold() in self.short_names:
+        while f"{base}~{number}{end}".lower() in self.short_names:
             number += 1
         return f"{base}~{number}{end}"
 
@@ -63,12 +63,12 @@ class FileSystem:
     """Files by path, found without regard to case and by short names too."""
 
     def __init__(self, variables: dict[str, str]) -> None:
-        self._variables = {name.casefold(): value for name, value in variables.items()}
+        self._variables = {name.lower(): value for name, value in variables.items()}
         self._drives = _Node(name="")
 
     def expand(self, path: str) -> str:
         """Put the values of ``%variables%`` in; unknown ones stay as they are, as in Windows."""
-        return _VARIABLE.sub(lambda match: self._variables.get(match[1].casefold(), match[0]), path)
+        return _VARIABLE.sub(lambda match: self._variables.get(match[1].lower(), match[0]), path)
 
     def add(
         self,

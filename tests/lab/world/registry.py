@@ -54,7 +54,7 @@ class Registry:
 
     def read(self, path: str, name: str, *, view: str = "64") -> Value | None:
         key = self._find(path, view)
-        return None if key is None else key.values.get(name.casefold())
+        return None if key is None else key.values.get(name.lower())
 
     def values(self, path: str, *, view: str = "64") -> tuple[Value, ...]:
         key = self._find(path, view)
@@ -68,9 +68,9 @@ class Registry:
         """Make the key and what is missing above it. An existing key stays as it is."""
         key = self._root
         for part in self._parts(path, view):
-            below = key.subkeys.get(part.casefold())
+            below = key.subkeys.get(part.lower())
             if below is None:
-                below = key.subkeys[part.casefold()] = _Key(name=part, private=private)
+                below = key.subkeys[part.lower()] = _Key(name=part, private=private)
             key = below
 
     def write(self, path: str, name: str, kind: str, data: Data, *, view: str = "64") -> None:
@@ -78,13 +78,13 @@ class Registry:
         self.create(path, view=view)
         key = self._find(path, view)
         assert key is not None
-        known = key.values.get(name.casefold())
-        key.values[name.casefold()] = Value(name=known.name if known else name, kind=kind, data=data)
+        known = key.values.get(name.lower())
+        key.values[name.lower()] = Value(name=known.name if known else name, kind=kind, data=data)
 
     def remove(self, path: str, name: str, *, view: str = "64") -> None:
         key = self._find(path, view)
         if key is not None:
-            key.values.pop(name.casefold(), None)
+            key.values.pop(name.lower(), None)
 
     def prune(self, path: str, *, view: str = "64") -> bool:
         """Delete the key if nothing is in it; tells whether it did."""
@@ -93,14 +93,14 @@ class Registry:
         parent = self._walk(parts[:-1])
         if key is None or parent is None or key.values or key.subkeys:
             return False
-        del parent.subkeys[parts[-1].casefold()]
+        del parent.subkeys[parts[-1].lower()]
         return True
 
     def check_access(self, path: str, *, view: str = "64") -> None:
         """:raises WorldError: ``denied`` below a path that remote accounts may not open; ``invalid`` for other hives."""
-        asked = "\\".join(self._parts(path, view)).casefold()
+        asked = "\\".join(self._parts(path, view)).lower()
         for denied in self.denied:
-            if (asked + "\\").startswith(denied.casefold().rstrip("\\") + "\\"):
+            if (asked + "\\").startswith(denied.lower().rstrip("\\") + "\\"):
                 raise WorldError("denied", f"Requested registry access is not allowed: {path}")
 
     def dump(self) -> dict[str, dict[str, tuple[str, Data]]]:
@@ -119,7 +119,7 @@ class Registry:
     def _walk(self, parts: Sequence[str]) -> _Key | None:
         key = self._root
         for part in parts:
-            below = key.subkeys.get(part.casefold())
+            below = key.subkeys.get(part.lower())
             if below is None:
                 return None
             key = below
@@ -127,9 +127,9 @@ class Registry:
 
     def _parts(self, path: str, view: str) -> list[str]:
         parts = path.strip("\\").split("\\")
-        if parts[0].casefold() not in _HIVES or not all(parts):
+        if parts[0].lower() not in _HIVES or not all(parts):
             raise WorldError("invalid", f"Not a path below SOFTWARE or SYSTEM: {path}")
-        redirected = len(parts) > 1 and parts[1].casefold() == _WOW.casefold()
-        if view == "32" and parts[0].casefold() == "software" and not redirected:
+        redirected = len(parts) > 1 and parts[1].lower() == _WOW.lower()
+        if view == "32" and parts[0].lower() == "software" and not redirected:
             parts.insert(1, _WOW)
         return parts
