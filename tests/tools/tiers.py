@@ -71,6 +71,7 @@ def _lint() -> Outcome:
     return _checks(
         Check("mypy", ("mypy", "--strict", *packages)),
         Check("mypy tests/tools", ("mypy", "--strict", _TOOLS), variables={"MYPYPATH": _TOOLS}),
+        Check("findings page", ("python", f"{_TOOLS}/findings_page.py", "--check")),
         Check("ruff check", ("ruff", "check", ".")),
         Check("ruff format", ("ruff", "format", "--check", ".")),
         Check(

@@ -88,11 +88,13 @@ def test_servers_answer_over_winrm_with_the_variables_of_the_inventory(lab: Lab,
 def test_a_change_shows_in_the_registry_of_the_control_port(lab: Lab, tmp_path: Path) -> None:
     port = lab.server.endpoints.control_port
     before = control(port, "/hosts/fe01/registry")
+    others = lab.registries()
     write = op.RegistrySet(path=r"SOFTWARE\Contoso", name="x", kind="dword", data=("1",))
     over_winrm(hosts(lab.inventory(tmp_path))["fe01"], (write,))
     after = control(port, "/hosts/fe01/registry")
     assert after.pop(r"SOFTWARE\Contoso") == {"x": ["dword", 1]}
     assert after == before
+    assert {name for name, dump in lab.registries().items() if dump != others[name]} == {"fe01"}
 
 
 def test_the_clock_can_be_advanced_from_outside(lab: Lab) -> None:
