@@ -41,7 +41,7 @@ attributes:
     platforms: windows
 requirements:
   - "On the controller: the Python package C(cryptography), and C(pywinrm) or C(pypsrp) for the connection."
-  - "On the server: PowerShell 2.0 or later and .NET Framework 2.0 or 3.5, as they come with Windows Server 2008 R2 and later. No
+  - "On the server: PowerShell 2.0 or later, as it comes with Windows Server 2008 R2 and later. No
     Ansible module for Windows is used, so the limits of C(ansible-core) for old PowerShell versions do not apply."
 notes:
   - The account must be a local administrator of the server with a full token. A local account other than the built-in

@@ -43,6 +43,8 @@ _NDP4: t.Final = r"SOFTWARE\Microsoft\NET Framework Setup\NDP\v4\Full"
 _VIEWS: t.Final[tuple[op.View, ...]] = ("64", "32")
 # A week shows a problem that comes and goes; what counts is judged against the start of the process.
 _EVENT_WINDOW_SECONDS: t.Final = 7 * 24 * 3600
+# 20 certificates with their issuers stay well below the 110 kB that a batch may have.
+_PEERS_PER_BATCH: t.Final = 20
 _CERTIFICATE_PROPERTIES: t.Final = ("Use", "Thumbprint")
 
 
@@ -124,43 +126,48 @@ def collect(session: Session, header: Header, *, sections: t.Collection[str] = S
 
 def collect_peers(session: Session, evidence: Evidence, question: PeerQuestion) -> Evidence:
     """Add a Front End's own opinion of its peers' certificates to its evidence."""
-    batch = _peer_batch(question)
+    checks: list[ChainCheckFact] = []
+    presented = [reading for reading in evidence.presented if not reading.host]
+    problems = list(evidence.problems)
+    spent = evidence.duration_ms
     try:
-        replies = session.run(batch.operations, stage="asking the server about its peers")
+        for batch in _peer_batches(question):
+            replies = session.run(batch.operations, stage="asking the server about its peers")
+            values, failed, milliseconds = batch.answers(replies)
+            checks.extend(
+                ChainCheckFact(thumbprint=key, reply=values[key])
+                for key, _der, _issuers in question.certificates
+                if key in values
+            )
+            presented.extend(
+                Presented(host=name, port=port, reply=values[f"{name} {port}"])
+                for name, port in question.names
+                if f"{name} {port}" in values
+            )
+            problems.extend(failed)
+            spent += milliseconds
     except SessionError as error:
-        return _with_problem(evidence, "peers", error, evidence.batches + session.batches)
-    values, problems, spent = batch.answers(replies)
-    checks = tuple(
-        ChainCheckFact(thumbprint=thumbprint, reply=values[f"chain {thumbprint}"])
-        for thumbprint, _certificate, _issuers in question.certificates
-        if f"chain {thumbprint}" in values
-    )
-    presented = tuple(
-        Presented(host=name, port=port, reply=values[f"tls {name} {port}"])
-        for name, port in question.names
-        if f"tls {name} {port}" in values
-    )
+        problems.append(_problem("peers", error))
     return dataclasses.replace(
         evidence,
-        chain_checks=checks,
-        presented=(*(p for p in evidence.presented if not p.host), *presented),
-        problems=(*evidence.problems, *problems),
+        chain_checks=tuple(checks),
+        presented=tuple(presented),
+        problems=tuple(problems),
         batches=evidence.batches + session.batches,
-        duration_ms=evidence.duration_ms + spent,
+        duration_ms=spent,
     )
 
 
-def _peer_batch(question: PeerQuestion) -> _Batch:
-    batch = _Batch()
-    for thumbprint, certificate, issuers in question.certificates:
-        batch.ask(
-            "peers",
-            f"chain {thumbprint}",
-            op.ChainCheck(certificate=certificate, issuers=issuers, oid=CLIENT_AUTH),
-        )
-    for name, port in question.names:
-        batch.ask("peers", f"tls {name} {port}", op.TlsPeer(host=name, port=port))
-    return batch
+def _peer_batches(question: PeerQuestion) -> t.Iterator[_Batch]:
+    """The questions in batches that fit an old server's envelope."""
+    certificates, names = question.certificates, question.names
+    for start in range(0, max(len(certificates), len(names)), _PEERS_PER_BATCH):
+        batch = _Batch()
+        for thumbprint, certificate, issuers in certificates[start : start + _PEERS_PER_BATCH]:
+            batch.ask("peers", thumbprint, op.ChainCheck(certificate=certificate, issuers=issuers, oid=CLIENT_AUTH))
+        for name, port in names[start : start + _PEERS_PER_BATCH]:
+            batch.ask("peers", f"{name} {port}", op.TlsPeer(host=name, port=port))
+        yield batch
 
 
 def _first_batch(sections: t.Collection[str]) -> _Batch:
@@ -306,7 +313,8 @@ def _with_cmdlets(session: Session, evidence: Evidence) -> Evidence:
     try:
         replies = session.run(batch.operations, stage="asking the product's own cmdlets", deadline_seconds=240)
     except SessionError as error:
-        return _with_problem(evidence, "lync", error, session.batches)
+        died = (*evidence.problems, _problem("lync", error))
+        return dataclasses.replace(evidence, problems=died, batches=session.batches)
     values, problems, spent = batch.answers(replies)
     topology, topology_problem = _topology(values.get("topology"))
     return dataclasses.replace(
@@ -345,9 +353,8 @@ def _topology(reply: op.LyncCommandReply | None) -> tuple[tuple[TopologyFact, ..
     return facts, ()
 
 
-def _with_problem(evidence: Evidence, section: str, error: SessionError, batches: int) -> Evidence:
-    problem = Problem(section=section, operation="batch", type=error.kind, message=error.message[:300])
-    return dataclasses.replace(evidence, problems=(*evidence.problems, problem), batches=batches)
+def _problem(section: str, error: SessionError) -> Problem:
+    return Problem(section=section, operation="batch", type=error.kind, message=error.message[:300])
 
 
 def failure_of(error: SessionError) -> Failure:

@@ -47,9 +47,9 @@ function Get-FailureType($exception) {
     if ($exception -is [FormatException] -or $exception -is [ArgumentException]) { return 'invalid' }
     $code = 0
     if ($exception -is [ComponentModel.Win32Exception]) { $code = $exception.NativeErrorCode }
-    # Certificate stores hide the Windows error in the low half of an HRESULT.
+    # Certificate stores hide the Windows error in the low half of an HRESULT, which .NET 2.0 does not show to everybody.
     if ($exception -is [Security.Cryptography.CryptographicException]) {
-        $code = [Runtime.InteropServices.Marshal]::GetHRForException($exception) -band 0xFFFF
+        $code = [Exception].GetProperty('HResult', [Reflection.BindingFlags]'Instance, Public, NonPublic').GetValue($exception, $null) -band 0xFFFF
     }
     if ($code -eq 5) { return 'denied' }
     if (@(2, 3, 1060) -contains $code) { return 'not_found' }

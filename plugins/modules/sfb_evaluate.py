@@ -1,0 +1,151 @@
+# Copyright (c) 2026, the sfb.kb4023993 contributors
+# GNU General Public License v3.0-or-later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation of sfb_evaluate; the code is the action plugin of the same name."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: sfb_evaluate
+short_description: Judge a fleet by the evidence of a run, and plan changes
+version_added: 0.1.0
+description:
+  - Judges every connection from a Front End to an Edge or another Front End, and gives each host a verdict; C(broken),
+    C(not_assessed), C(latent), C(mitigated), C(compliant) or C(not_applicable), worst first. With O(goal) it also makes the plan
+    of the run. The judgement and the plan are files of the run.
+  - Hosts that are not in this play (C(--limit)) are judged by the evidence that the state directory has of them.
+options:
+  hosts:
+    description: All inventory hosts of the fleet, also those that this play leaves out.
+    type: list
+    elements: str
+    required: true
+  reading:
+    description:
+      - The reading to judge. With V(after) the plan is verified too, and hosts that the plan does not change keep their first reading.
+    type: str
+    choices: [before, after]
+    default: before
+  stage:
+    description:
+      - V(judge) judges. V(peers) only finds out what each Front End is to be asked about its peers, which
+        M(sfb.kb4023993.sfb_facts) then does with O(sfb.kb4023993.sfb_facts#module:run.peers=true).
+    type: str
+    choices: [peers, judge]
+    default: judge
+  goal:
+    description:
+      - Make a plan. V(override) turns the check off where connections are broken; V(rollback) puts back what was there before.
+      - Used for the reading V(before) only.
+    type: str
+    choices: [override, rollback]
+  restart:
+    description: Whether the plan restarts Web Conferencing V(now), wave by wave, or leaves that for V(later).
+    type: str
+    choices: [now, later]
+    default: now
+  override_latent:
+    description: Also plan the override where a certificate is bad but .NET does not check it yet.
+    type: bool
+    default: false
+  plan:
+    description:
+      - A plan file that somebody approved, to be used instead of a new plan. Hosts that are not in this play or could not be read are
+        left out and named in the report.
+    type: path
+  plan_sha256:
+    description: The SHA-256 of that file in hex, as the run that made it reported it (RV(plan.sha256)). Required with O(plan).
+    type: str
+    default: ''
+seealso:
+  - module: sfb.kb4023993.sfb_run
+  - module: sfb.kb4023993.sfb_apply
+  - module: sfb.kb4023993.sfb_report
+author:
+  - sfb.kb4023993 contributors
+attributes:
+  idempotent:
+    description: When run twice in a row outside check mode, with the same arguments, the second invocation changes nothing.
+    support: full
+extends_documentation_fragment:
+  - sfb.kb4023993.controller
+  - sfb.kb4023993.run
+  - ansible.builtin.action_common_attributes
+  - ansible.builtin.action_common_attributes.actiongroups
+  - ansible.builtin.action_common_attributes.conn
+  - ansible.builtin.action_common_attributes.flow
+"""
+
+EXAMPLES = r"""
+---
+# These follow tasks that began the run (registered as run) and read the servers, as in the example of sfb.kb4023993.sfb_run.
+- name: Judge the fleet
+  sfb.kb4023993.sfb_evaluate:
+    state_dir: "{{ run.state_dir }}"
+    run_id: "{{ run.run_id }}"
+    hosts: "{{ groups.all }}"
+  run_once: true
+  register: judged
+
+- name: Judge and plan the override, to be restarted in a maintenance window
+  sfb.kb4023993.sfb_evaluate:
+    state_dir: "{{ run.state_dir }}"
+    run_id: "{{ run.run_id }}"
+    hosts: "{{ groups.all }}"
+    goal: override
+    restart: later
+  run_once: true
+  register: planned
+
+- name: Take exactly the plan that was approved
+  sfb.kb4023993.sfb_evaluate:
+    state_dir: "{{ run.state_dir }}"
+    run_id: "{{ run.run_id }}"
+    hosts: "{{ groups.all }}"
+    goal: override
+    plan: "{{ planned.plan.path }}"
+    plan_sha256: "{{ planned.plan.sha256 }}"
+  run_once: true
+"""
+
+RETURN = r"""
+---
+counts:
+  description: How many hosts of this run have each verdict, worst first.
+  type: dict
+  returned: with O(stage=judge)
+  sample: {broken: 10, not_assessed: 1, latent: 1, mitigated: 0, compliant: 1, not_applicable: 1}
+hosts:
+  description: The Front Ends that are to be asked about their peers.
+  type: list
+  elements: str
+  returned: with O(stage=peers)
+  sample: [sfb-fe01, sfb-fe02]
+plan:
+  description: The plan of the run.
+  type: dict
+  returned: with O(goal), for O(reading=before)
+  contains:
+    path:
+      description: The plan file.
+      type: str
+      returned: always
+      sample: /home/admin/.local/state/sfb_kb4023993/runs/20261122T195238Z-a81f0f/plan.json
+    sha256:
+      description: Its SHA-256, which an approval names.
+      type: str
+      returned: always
+      sample: 46ec17c0460d732e4d8c3a4dfeef8612f035f0ee4db968830312737461c25d4d
+    hosts:
+      description: The hosts that it changes.
+      type: list
+      elements: str
+      returned: always
+      sample: [jp-fe01, ly10-fe01, sfb-fe01]
+    waves:
+      description: Number of waves of restarts; one host of a pool in each.
+      type: int
+      returned: always
+      sample: 4
+"""

@@ -1,0 +1,176 @@
+# Copyright (c) 2026, the sfb.kb4023993 contributors
+# GNU General Public License v3.0-or-later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab's servers without a network: the product's own collect, judge, plan and act run against them, and can be cut off."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import typing as t
+
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils import act
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.collect import Header, collect, collect_peers
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.evaluate import Assessment, evaluate
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.evidence import Evidence, InventoryFacts
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.facts import single_host
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.fleet import InventoryHost, build_fleet, peer_questions
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.operations import Operation
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.session import Session, SessionError
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.wire import Reply
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.plan import Goal, HostPlan, Plan, Policy, Restart, make_plan
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.rules.opt_outs import sightings
+from lab import client
+from lab.clock import Clock
+from lab.deployment import Deployment
+from lab.scenario import parse
+from lab.world.host import Host
+
+RUN_ID: t.Final = "20260308T120010Z-abcdef"
+MCU: t.Final = "RTCDATAMCU"
+_CHECKED: t.Final = {"version": "4.5.2", "update": "KB4014512"}
+
+
+class CutSession:
+    """Batches to a simulated server over the lab's wire. ``operations`` None never ends; else the connection dies after as many
+    operations of all its batches: they are carried out, their replies are lost."""
+
+    def __init__(self, deployment: Deployment, host: str, *, operations: int | None = None) -> None:
+        self._deployment, self._host, self._left = deployment, host, operations
+        self.batches = 0
+        self.done: list[Operation] = []
+        self.before_batch: t.Callable[[], None] = lambda: None
+
+    def run(
+        self,
+        operations: t.Sequence[Operation],
+        *,
+        stage: str,
+        deadline_seconds: int = 90,
+        stop_on_error: bool = False,
+    ) -> tuple[Reply, ...]:
+        del deadline_seconds
+        self.batches += 1
+        self.before_batch()
+        count = len(operations) if self._left is None else min(self._left, len(operations))
+        replies = client.replies(self._deployment, self._host, *operations[:count], stop_on_error=stop_on_error)
+        self.done.extend(operations[:count])
+        if self._left is not None:
+            self._left -= count
+            if self._left <= 0:
+                raise SessionError(kind="unreachable", host=self._host, stage=stage, message="The line is dead.")
+        return replies
+
+
+class Simulated:
+    """A small deployment of the lab with a clock that only tests move, and the evidence that runs leave behind."""
+
+    def __init__(
+        self,
+        *,
+        fe01: t.Mapping[str, t.Any] | None = None,
+        fe02: t.Mapping[str, t.Any] | None = None,
+        edge01: t.Mapping[str, t.Any] | None = None,
+    ) -> None:
+        # A short past keeps the event logs short.
+        young = {"process_age": "1h"}
+        servers: dict[str, t.Any] = {"fe01": {"pool": "pool01", **young, **(fe01 or {})}}
+        if fe02 is not None:
+            servers["fe02"] = {"pool": "pool01", **young, **fe02}
+        servers["edge01"] = {"pool": "edge01", "role": "edge", **(edge01 or {})}
+        each = {"product": "sfb2015", "os": "server2012r2", "dotnet": _CHECKED}
+        pools = {"pool01": {"edge_pool": "edge01", "each": each}, "edge01": {"each": each}}
+        now = datetime.datetime(2026, 3, 8, 12, tzinfo=datetime.timezone.utc)
+        scenario = parse({"pools": pools, "servers": servers})
+        self.deployment = Deployment(scenario, clock=Clock(start=now))
+        self.names = tuple(servers)
+        self._saved: dict[str, Evidence] = {}
+
+    def host(self, name: str = "fe01") -> Host:
+        return self.deployment.hosts[name]
+
+    def session(self, name: str = "fe01", *, operations: int | None = None) -> CutSession:
+        return CutSession(self.deployment, name, operations=operations)
+
+    def forget(self) -> None:
+        """No evidence of earlier runs, as on AWX without a state directory."""
+        self._saved.clear()
+
+    def dump(self, name: str = "fe01") -> dict[str, t.Any]:
+        """The registry of a server."""
+        return self.host(name).registry.dump()
+
+    def judge(self) -> Assessment:
+        """Read all servers, ask the Front Ends about their peers, and judge."""
+        hosts = {name: self._read(name) for name in self.names}
+        for name, question in peer_questions(build_fleet(list(hosts.values()))).items():
+            evidence = hosts[name].evidence
+            assert evidence is not None
+            asked = collect_peers(t.cast(Session, self.session(name)), evidence, question)
+            hosts[name] = dataclasses.replace(hosts[name], evidence=asked)
+        for name, host in hosts.items():
+            if host.evidence is not None:
+                self._saved[name] = host.evidence
+        self.deployment.clock.advance(5)
+        return evaluate(
+            list(hosts.values()), now=self.deployment.clock.now(), run_id=RUN_ID, collection_version="0.0.0"
+        )
+
+    def plan(self, goal: Goal = "override", *, restart: Restart = "now") -> Plan:
+        return make_plan(self.judge(), Policy(goal=goal, restart=restart))
+
+    def write(self, plan: HostPlan, *, session: CutSession | None = None) -> act.Outcome:
+        outcome = act.write_changes(t.cast(Session, session or self.session(plan.host)), plan, run_id=RUN_ID)
+        self.deployment.clock.advance(5)
+        return outcome
+
+    def restart(
+        self, name: str = "fe01", *, session: CutSession | None = None, timeout: int = 60, force: bool = False
+    ) -> act.Outcome:
+        outcome = act.restart_service(
+            t.cast(Session, session or self.session(name)),
+            run_id=RUN_ID,
+            timeout_seconds=timeout,
+            only_if_recorded=not force,
+        )
+        self.deployment.clock.advance(5)
+        return outcome
+
+    def run(self, goal: Goal = "override", *, restart: Restart = "now") -> tuple[Plan, list[act.Outcome]]:
+        """One whole run: judge, plan, write, restart wave by wave."""
+        plan = self.plan(goal, restart=restart)
+        outcomes = [self.write(host) for host in plan.hosts]
+        for wave in range(plan.waves):
+            outcomes.extend(self.restart(host.host) for host in plan.hosts if host.wave == wave)
+        return plan, outcomes
+
+    def _read(self, name: str) -> InventoryHost:
+        header = Header(
+            collection_version="0.0.0",
+            run_id=RUN_ID,
+            inventory_name=name,
+            collected_utc="2026-03-08T12:00:00Z",
+            inventory=InventoryFacts(),
+        )
+        quirks = self.host(name).quirks
+        earlier = self._saved.get(name)
+        if quirks.unreachable or quirks.down:
+            error = SessionError(kind="unreachable", host=name, stage="reading the server", message="No answer.")
+            failure = collect(t.cast(Session, _Dead(error)), header).failure
+            return InventoryHost(name=name, in_run=True, inventory=InventoryFacts(), evidence=earlier, failure=failure)
+        evidence = collect(t.cast(Session, self.session(name)), header)
+        view, _fleet = single_host(evidence)
+        if view.opt_outs is not None:
+            evidence = dataclasses.replace(evidence, sightings=sightings(evidence, view.opt_outs, earlier))
+        return InventoryHost(name=name, in_run=True, inventory=InventoryFacts(), evidence=evidence)
+
+
+class _Dead:
+    """A session whose connection never opens."""
+
+    def __init__(self, error: SessionError) -> None:
+        self._error = error
+        self.batches = 1
+
+    def run(self, *_arguments: t.Any, **_options: t.Any) -> tuple[Reply, ...]:
+        raise self._error
