@@ -60,7 +60,7 @@ EXAMPLES = r"""
 
 - name: Fail where the certificate that counts is not good
   ansible.builtin.assert:
-    that: ansible_facts.sfb_cert_eku.certificate.client_auth == 'good'
+    that: ansible_facts.sfb_cert_eku.certificate.client_auth | default('unknown') == 'good'
     fail_msg: "{{ ansible_facts.sfb_cert_eku.certificate.reason | default('The certificate is not known.') }}"
   when: ansible_facts.sfb_cert_eku.role in ['front_end', 'edge']
 """

@@ -137,22 +137,31 @@ def dll(
     )
 
 
+def copies(clr: str = CLR4, **facts: t.Any) -> tuple[SystemDll, SystemDll]:
+    """The copy of the framework's folder, and the one in the assembly cache, which processes load."""
+    cache = {
+        CLR2: r"C:\Windows\assembly\GAC_MSIL\System\2.0.0.0__b77a5c561934e089\System.dll",
+        CLR4: r"C:\Windows\Microsoft.NET\assembly\GAC_MSIL\System\v4.0_4.0.0.0__b77a5c561934e089\System.dll",
+    }
+    return dll(clr, **facts), dll(clr, path=cache[clr], **facts)
+
+
 def dotnet(
     *dlls: SystemDll,
     release: int | None = 379893,
     cbs: t.Sequence[tuple[str, int]] = (),
     msi: t.Sequence[tuple[str, str | None]] = (),
 ) -> DotnetEvidence:
-    """.NET 4.5.2 with these System.dll (without any: one with the check); ``cbs`` KB and state, ``msi`` KB and mark."""
+    """.NET 4.5.2 with these System.dll (without any: both copies, with the check); ``cbs`` KB and state, ``msi`` KB and mark."""
     updates = op.UpdatesReply(
         cbs=tuple(op.CbsPackage(kb=kb, name=f"Package_for_{kb}", state=state) for kb, state in cbs),
         msi=tuple(op.MsiUpdate(kb=kb, product="x", view="32", installed=installed) for kb, installed in msi),
     )
-    return DotnetEvidence(release=release, system_dlls=dlls or (dll(),), updates=updates)
+    return DotnetEvidence(release=release, system_dlls=dlls or copies(), updates=updates)
 
 
 CHECKED: t.Final = dotnet()
-UNCHECKED: t.Final = dotnet(dll(marks="none", version="4.0.30319.36300"))
+UNCHECKED: t.Final = dotnet(*copies(marks="none", version="4.0.30319.36300"))
 ENFORCEMENT_UNKNOWN: t.Final = DotnetEvidence(release=379893, system_dlls=(), updates=None)
 
 

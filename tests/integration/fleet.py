@@ -197,6 +197,12 @@ class Fleet:
             running = {name: self.lab.host(name).web_conferencing() for name in self.names}
         return {name: process.pid if process else None for name, process in running.items()}
 
+    def enforces(self, host: str) -> bool:
+        """Whether the running Web Conferencing process checks the usages: what it loaded, by the lab's own mechanism."""
+        with self.lab.deployment.lock:
+            process = self.lab.host(host).web_conferencing()
+            return process is not None and self.lab.host(host).loaded(process).enforces
+
     def service_status(self, host: str, service: str = WEB_CONFERENCING) -> str:
         with self.lab.deployment.lock:
             found = self.lab.host(host).services.get(service)

@@ -648,11 +648,12 @@ function service_restart($fields) {
 # ---- certificates, chain_check --------------------------------------------------------------------------------------------------
 
 function New-Certificate([string]$base64) {
+    $certificate = $null
     try {
-        return New-Object Security.Cryptography.X509Certificates.X509Certificate2 (, [Convert]::FromBase64String($base64))
-    } catch {
-        Stop-Operation 'invalid' 'these bytes are not a certificate'
-    }
+        $certificate = New-Object Security.Cryptography.X509Certificates.X509Certificate2 (, [Convert]::FromBase64String($base64))
+    } catch { }
+    if (-not $certificate) { Stop-Operation 'invalid' 'these bytes are not a certificate' }
+    return $certificate
 }
 
 # A chain without revocation, in the machine's context: the services do not trust what the account of this session trusts for itself.
@@ -1026,10 +1027,11 @@ function Invoke-Operation($operation) {
         if ($value['refused']) { $batch['stopped'] = $batch['stop_on_error'] }
         return ConvertTo-JsonText @{ ok = $true; ms = $watch.ElapsedMilliseconds; value = $value }
     } catch {
-        $batch['stopped'] = $batch['stop_on_error']
-        $failure = Get-Failure $_.Exception "$($_.FullyQualifiedErrorId)"
-        return ConvertTo-JsonText @{ ok = $false; ms = $watch.ElapsedMilliseconds; error = $failure }
+        $problem = $_
     }
+    $batch['stopped'] = $batch['stop_on_error']
+    $failure = Get-Failure $problem.Exception "$($problem.FullyQualifiedErrorId)"
+    return ConvertTo-JsonText @{ ok = $false; ms = $watch.ElapsedMilliseconds; error = $failure }
 }
 
 $lines = "$data".Split([char]10)
