@@ -37,7 +37,7 @@ seealso:
   - module: sfb.kb4023993.sfb_datamcu_eku_override
   - module: sfb.kb4023993.sfb_service
 author:
-  - sfb.kb4023993 contributors
+  - sfb.kb4023993 contributors (!UNKNOWN)
 attributes:
   check_mode:
     support: full

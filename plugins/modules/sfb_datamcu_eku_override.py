@@ -40,7 +40,7 @@ seealso:
     description: The problem that this collection is about.
     link: https://support.microsoft.com/help/4023993
 author:
-  - sfb.kb4023993 contributors
+  - sfb.kb4023993 contributors (!UNKNOWN)
 attributes:
   check_mode:
     support: full

@@ -63,7 +63,7 @@ seealso:
   - module: sfb.kb4023993.sfb_apply
   - module: sfb.kb4023993.sfb_report
 author:
-  - sfb.kb4023993 contributors
+  - sfb.kb4023993 contributors (!UNKNOWN)
 attributes:
   idempotent:
     description: When run twice in a row outside check mode, with the same arguments, the second invocation changes nothing.

@@ -74,7 +74,7 @@ seealso:
     description: The problem that this collection is about.
     link: https://support.microsoft.com/help/4023993
 author:
-  - sfb.kb4023993 contributors
+  - sfb.kb4023993 contributors (!UNKNOWN)
 extends_documentation_fragment:
   - sfb.kb4023993.server
   - sfb.kb4023993.server.reading

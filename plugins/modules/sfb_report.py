@@ -40,7 +40,7 @@ seealso:
   - module: sfb.kb4023993.sfb_run
   - module: sfb.kb4023993.sfb_evaluate
 author:
-  - sfb.kb4023993 contributors
+  - sfb.kb4023993 contributors (!UNKNOWN)
 attributes:
   idempotent:
     description: When run twice in a row outside check mode, with the same arguments, the second invocation changes nothing.

@@ -15,6 +15,7 @@ Three batches can make the evidence of a host:
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import typing as t
 
 from .evidence import (
@@ -38,6 +39,8 @@ from .records import KEY as RECORDS_KEY
 from .topology import TopologyError, parse_topology
 
 SECTIONS: t.Final = ("system", "services", "dotnet", "opt_outs", "certificates", "events", "records", "lync")
+# SHA-1 thumbprint, the certificate, its issuers.
+_PeerCertificate = tuple[str, bytes, tuple[bytes, ...]]
 CLIENT_AUTH: t.Final = "1.3.6.1.5.5.7.3.2"
 _NDP4: t.Final = r"SOFTWARE\Microsoft\NET Framework Setup\NDP\v4\Full"
 _VIEWS: t.Final[tuple[op.View, ...]] = ("64", "32")
@@ -63,7 +66,7 @@ class Header:
 class PeerQuestion:
     """What one Front End is asked about its peers: certificates to check, and names whose certificate nobody could read."""
 
-    certificates: tuple[tuple[str, bytes, tuple[bytes, ...]], ...]
+    certificates: tuple[_PeerCertificate, ...]
     names: tuple[tuple[str, int], ...]
 
     @property
@@ -125,42 +128,54 @@ def collect(session: Session, header: Header, *, sections: t.Collection[str] = S
 
 
 def collect_peers(session: Session, evidence: Evidence, question: PeerQuestion) -> Evidence:
-    """Add a Front End's own opinion of its peers' certificates to its evidence."""
-    checks: list[ChainCheckFact] = []
-    presented = [reading for reading in evidence.presented if not reading.host]
+    """Add a Front End's own opinion of its peers' certificates to its evidence, also of those that it was only just shown."""
+    checks: dict[str, ChainCheckFact] = {}
+    presented: list[Presented] = []
     problems = list(evidence.problems)
     spent = evidence.duration_ms
+    certificates, names = question.certificates, question.names
+    asked: set[str] = set()
     try:
-        for batch in _peer_batches(question):
-            replies = session.run(batch.operations, stage="asking the server about its peers")
-            values, failed, milliseconds = batch.answers(replies)
-            checks.extend(
-                ChainCheckFact(thumbprint=key, reply=values[key])
-                for key, _der, _issuers in question.certificates
-                if key in values
-            )
-            presented.extend(
-                Presented(host=name, port=port, reply=values[f"{name} {port}"])
-                for name, port in question.names
-                if f"{name} {port}" in values
-            )
-            problems.extend(failed)
-            spent += milliseconds
+        while certificates or names:
+            for batch in _peer_batches(certificates, names):
+                replies = session.run(batch.operations, stage="asking the server about its peers")
+                values, failed, milliseconds = batch.answers(replies)
+                for key, value in values.items():
+                    if isinstance(value, op.ChainCheckReply):
+                        checks[key] = ChainCheckFact(thumbprint=key, reply=value)
+                    else:
+                        name, port = key.rsplit(" ", 1)
+                        presented.append(Presented(host=name, port=int(port), reply=value))
+                problems.extend(failed)
+                spent += milliseconds
+            asked.update(mark for mark, _der, _issuers in certificates)
+            certificates, names = _shown_now(presented, asked), ()
     except SessionError as error:
         problems.append(_problem("peers", error))
     return dataclasses.replace(
         evidence,
-        chain_checks=tuple(checks),
-        presented=tuple(presented),
+        chain_checks=tuple(checks.values()),
+        presented=(*(reading for reading in evidence.presented if not reading.host), *presented),
         problems=tuple(problems),
         batches=evidence.batches + session.batches,
         duration_ms=spent,
     )
 
 
-def _peer_batches(question: PeerQuestion) -> t.Iterator[_Batch]:
+def _shown_now(presented: t.Sequence[Presented], asked: t.Collection[str]) -> tuple[_PeerCertificate, ...]:
+    """Certificates that peers presented and that the host was not asked about yet."""
+    found: dict[str, _PeerCertificate] = {}
+    for reading in presented:
+        der = reading.reply.certificate
+        if der is not None:
+            mark = hashlib.sha1(der, usedforsecurity=False).hexdigest().upper()
+            if mark not in asked:
+                found[mark] = (mark, der, reading.reply.issuers)
+    return tuple(found.values())
+
+
+def _peer_batches(certificates: t.Sequence[_PeerCertificate], names: t.Sequence[tuple[str, int]]) -> t.Iterator[_Batch]:
     """The questions in batches that fit an old server's envelope."""
-    certificates, names = question.certificates, question.names
     for start in range(0, max(len(certificates), len(names)), _PEERS_PER_BATCH):
         batch = _Batch()
         for thumbprint, certificate, issuers in certificates[start : start + _PEERS_PER_BATCH]:

@@ -14,7 +14,7 @@ from .findings import ConnectionJudgement
 from .fleet import Fleet, HostView, Link, connection_ports
 from .rules.pools import WORDS
 from .rules.pools import Source as PoolSource
-from .rules.role_certificate import HeldCertificate, presented_by, store_restrictions
+from .rules.role_certificate import HeldCertificate, held, presented_by, store_restrictions, thumbprint
 from .rules.verdict import Enforcement, PeerCertificate, connection_verdict
 
 _WRONG_USAGE: t.Final = "NotValidForUsage"
@@ -46,9 +46,13 @@ class ConnectionJudge:
     def usage(self, held: HeldCertificate, validator: HostView | None) -> EkuVerdict | str:
         """Our own rules for a certificate, with the CA restrictions of the validator's stores; text: why it cannot be judged."""
         restrictions = store_restrictions(validator.source.evidence if validator else None)
-        key = (held.thumbprint, held.issuers, tuple(sorted(restrictions.items())))
+        key = (held.thumbprint, held.issuers, tuple(sorted(restrictions.items(), key=lambda item: item[0])))
         if key not in self._usages:
             try:
+                # Only the server's own chain check can tell what a restriction means that cannot be read here.
+                hidden = [mark for mark in map(thumbprint, held.issuers) if restrictions.get(mark, ()) is None]
+                if hidden:
+                    raise CertificateError(f"The store restricts the issuer {hidden[0]} in a way that cannot be read.")
                 verdict: EkuVerdict | str = judge_usage(
                     held.der, held.issuers, oid=CLIENT_AUTH, store_restrictions=restrictions
                 )
@@ -100,15 +104,17 @@ class ConnectionJudge:
 
     def _certificates(self, link: Link, validator: HostView, peer: HostView | None) -> tuple[HeldCertificate, ...]:
         shown = peer.certificate if peer else None
-        if shown and shown.current:
+        if peer and shown and shown.current and peer.source.failure is None:
             return (shown.current, shown.assigned) if shown.assigned else (shown.current,)
         # A server that nobody may log on to still shows its certificate to any Front End that asks; its own Front End first.
         for view in (validator, *self._fleet.views.values()):
             readings = view.source.evidence.presented if view.source.evidence else ()
             seen = presented_by(reading for reading in readings if reading.host.lower() in link.names)
             if seen:
-                return (seen,)
-        return ()
+                # A server does not send its root; the validator holds it.
+                own = validator.source.evidence.certificates if validator.source.evidence else None
+                return (held(seen.der, (*seen.issuers, *(i.certificate for i in (own.issuers if own else ())))),)
+        return (shown.current,) if shown and shown.current else ()
 
     def _certificate_view(self, held: HeldCertificate, validator: HostView) -> PeerView:
         ours = self.usage(held, validator)
@@ -119,6 +125,8 @@ class ConnectionJudge:
         server = None if check is None else _WRONG_USAGE not in check.statuses
         untrusted = tuple(sorted(_UNTRUSTED.intersection(check.statuses))) if check else ()
         answer, reason, disagreement = combine(ours, server)
+        if answer == "good" and "PartialChain" in untrusted:
+            answer, reason = "unknown", "The validator could not build the chain of the certificate to its end"
         return PeerView(
             answer=answer, thumbprint=held.thumbprint, reason=reason, disagreement=disagreement, untrusted=untrusted
         )

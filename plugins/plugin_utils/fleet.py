@@ -112,7 +112,7 @@ def peer_questions(fleet: Fleet) -> dict[str, PeerQuestion]:
             for held in (shown.current, shown.assigned) if shown else ():
                 if held:
                     certificates[held.thumbprint] = (held.thumbprint, held.der, held.issuers)
-            if not shown or not shown.current:
+            if not shown or not shown.current or (peer and peer.source.failure):
                 names.extend((target, port) for target in link.names for port in _probe_ports(link.kind))
         question = PeerQuestion(certificates=tuple(certificates.values()), names=tuple(dict.fromkeys(names)))
         if not question.is_empty:

@@ -206,10 +206,10 @@ def _restart_findings(view: HostView, host: HostJudgement, make: Make) -> t.Iter
     elif host.restart_pending:
         since = f"needed since {record.since_utc}" if record else "an opt-out may be newer than the process"
         yield make("KB4023993-RESTART-PENDING", evidence=[f"{since}; the process runs since {started}"])
-    elif view.role.process is None:
+    elif not view.role.running:
         service = view.source.evidence.service(view.role.service or "") if view.source.evidence else None
         state = f"{service.status}, start mode {service.start_mode}" if service else "unknown"
-        yield make("KB4023993-SERVICE-STOPPED", evidence=[f"{view.role.service}: {state}; no process was found"])
+        yield make("KB4023993-SERVICE-STOPPED", evidence=[f"{view.role.service}: {state}"])
 
 
 def _event_findings(view: HostView, own: t.Sequence[ConnectionJudgement], make: Make) -> t.Iterator[Finding]:

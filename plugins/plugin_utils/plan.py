@@ -217,7 +217,7 @@ def plan_override(view: HostView, *, present: bool) -> HostPlan | str | None:
     change = ValueChange(
         path=path, name=name, view="64", expect=OVERRIDE, write=ABSENT, prune=False, reason="remove the override"
     )
-    return _host_plan(view, changes=[change], clear=(), restart=role.process is not None)
+    return _host_plan(view, changes=[change], clear=(), restart=role.running)
 
 
 def _write_override(view: HostView) -> ValueChange:
@@ -297,7 +297,7 @@ def current_state(view: HostView, target: ChangeRecord | ValueChange) -> ValueSt
 
 def _has_read(view: HostView, change: ValueChange) -> bool:
     """Whether the running process may hold the state that this change undoes, so that only a restart takes it back."""
-    if view.role.process is None:
+    if not view.role.running:
         return False
     own = target_name(override_path(view.role.clr or ""), view.role.executable or "", "64")
     name = target_name(change.path, change.name, change.view)
@@ -305,7 +305,7 @@ def _has_read(view: HostView, change: ValueChange) -> bool:
         return False
     record = next(r for r in view.records.changes if r.value_name == name)
     # A process from before the change never read it.
-    return not is_after(record.time_utc, view.role.process.started_utc)
+    return not is_after(record.time_utc, view.role.process.started_utc if view.role.process else None)
 
 
 def _host_plan(view: HostView, *, changes: list[ValueChange], clear: tuple[str, ...], restart: bool) -> HostPlan | None:
@@ -320,7 +320,7 @@ def _host_plan(view: HostView, *, changes: list[ValueChange], clear: tuple[str, 
     note = ""
     if restart and service and service.start_mode == "disabled":
         restart, note = False, f"{SERVICE} is disabled and is not started; the change takes effect when it is"
-    elif restart and view.role.process is None and not restart_is_unfinished(view):
+    elif restart and not view.role.running and not restart_is_unfinished(view):
         restart, note = False, f"{SERVICE} is not running; the change takes effect at its next start"
     return HostPlan(
         host=view.name,

@@ -55,7 +55,8 @@ class ValueState:
             return "absent"
         names = {"dword": "REG_DWORD", "qword": "REG_QWORD", "string": "REG_SZ", "expand_string": "REG_EXPAND_SZ"}
         shown = ", ".join(self.data) if isinstance(self.data, tuple) else str(self.data)
-        return f"{names.get(self.kind, 'REG_' + self.kind.upper())} {shown[:120]}"
+        shown = "".join(c if c.isprintable() else "?" for c in shown[:120])
+        return f"{names.get(self.kind, 'REG_' + self.kind.upper())} {shown}"
 
 
 ABSENT: t.Final = ValueState(kind=None, data=None)
@@ -188,7 +189,8 @@ def _is_possible(state: ValueState) -> bool:
     if state.kind is None:
         return state.data is None
     if state.kind in ("dword", "qword"):
-        return isinstance(state.data, int) and not isinstance(state.data, bool) and 0 <= state.data < 2**64
+        limit = 2**32 if state.kind == "dword" else 2**64
+        return isinstance(state.data, int) and not isinstance(state.data, bool) and 0 <= state.data < limit
     if state.kind == "multi_string":
         return isinstance(state.data, tuple)
     return state.kind in ("string", "expand_string", "binary") and isinstance(state.data, str)

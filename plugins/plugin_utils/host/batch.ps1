@@ -765,7 +765,8 @@ function Connect-TlsPeer([string]$peer, [int]$port, [int]$milliseconds, $protoco
     $capture = [Net.Security.RemoteCertificateValidationCallback] {
         param($source, $certificate, $chain, $errors)
         $reply['certificate'] = $certificate.GetRawCertData()
-        $known = @{ $certificate.GetCertHashString() = $true }
+        $known = @{}
+        $known[$certificate.GetCertHashString()] = $true
         $reply['issuers'] = @(foreach ($issuer in $chain.ChainPolicy.ExtraStore) {
             if (-not $known.ContainsKey($issuer.Thumbprint)) { , $issuer.RawData }
             $known[$issuer.Thumbprint] = $true
@@ -887,8 +888,9 @@ function updates($fields) {
         # No state: not installed, which is 0.
         @{ kb = $match.Value.ToUpperInvariant(); name = $name; state = [int](Get-MachineValue "$packages\$name" 'CurrentState') }
     })
+    $roots = @{ '64' = 'SOFTWARE\Microsoft\Updates'; '32' = 'SOFTWARE\Wow6432Node\Microsoft\Updates' }
     $msi = @(foreach ($view in @('64', '32')) {
-        $root = @{ '64' = 'SOFTWARE\Microsoft\Updates'; '32' = 'SOFTWARE\Wow6432Node\Microsoft\Updates' }[$view]
+        $root = $roots[$view]
         foreach ($product in @(Get-SubkeyNames $root)) {
             foreach ($name in @(Get-SubkeyNames "$root\$product")) {
                 $match = $wanted.Match($name)

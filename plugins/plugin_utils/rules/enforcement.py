@@ -49,10 +49,12 @@ def enforcement_facts(evidence: Evidence, role: RoleFacts) -> EnforcementFacts:
     marked = [dll for dll in dlls if dll.marker_utf16 or dll.marker_ascii]
     newer = _newer_than_threshold(evidence, dotnet, dlls)
     signs = [*certain, *(_dll_sign(dll) for dll in dlls), *(f"update {kb} is installed" for kb in updates)]
-    if not dlls:
-        signs.append(f"System.dll of CLR {clr} could not be read")
+    # Which copy a process loads is not ours to guess: absent needs all of them read.
+    complete = len(dlls) == sum(1 for known in knowledge.system_dlls() if known.clr == clr)
+    if not complete:
+        signs.append(f"not every copy of System.dll of CLR {clr} could be read")
     present = bool(certain or marked or updates or (dlls and newer))
-    check: Check = "present" if present else "absent" if dlls else "unknown"
+    check: Check = "present" if present else "absent" if complete else "unknown"
     return EnforcementFacts(
         check=check,
         loaded=not _started_before_file(role, dlls),

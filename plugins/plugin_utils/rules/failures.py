@@ -21,7 +21,9 @@ from .times import is_after, parse_time
 
 # 41024 is logged again after 20 minutes while a connection stays lost; a longer silence after a success is a recovery.
 QUIET: t.Final = datetime.timedelta(minutes=21)
-_FQDN: t.Final = re.compile(r"(?=.{4,255}\Z)[a-z0-9_](?:[a-z0-9_-]{0,62}\.)+[a-z0-9-]{1,63}\Z", re.IGNORECASE)
+_FQDN: t.Final = re.compile(
+    r"(?=.{4,255}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z][a-z0-9-]{1,62}\Z", re.IGNORECASE
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

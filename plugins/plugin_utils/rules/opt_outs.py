@@ -188,10 +188,10 @@ def _config_switch(content: bytes, switch: str) -> bool:
 
 
 def _is_in_effect(evidence: Evidence, role: RoleFacts, records: Records, key: str) -> bool:
-    """Whether the process is known to have started after the opt-out was there. Without a process, the next start reads it."""
-    if role.process is None:
+    """Whether the process is known to have started after the opt-out was there. Of a stopped service, the next start reads it."""
+    if not role.running:
         return True
-    started = role.process.started_utc
+    started = role.process.started_utc if role.process else None
     on = ValueState(kind="dword", data=0)
     applied = [r.time_utc for r in records.changes if r.value_name == key and r.state == "applied" and r.written == on]
     seen = [s.since_utc for s in evidence.sightings if s.opt_out == key]

@@ -144,6 +144,9 @@ def _edge_link(
 ) -> EdgeLink:
     own = [m for m in members if m.role == "front_end" and pool_of[m.name] == name]
     said = {m.inventory.edge_pool.lower() for m in own if m.inventory.edge_pool}
+    if any(name in pools and pools[name].role == "front_end" for name in said):
+        # A slip in the inventory: Front Ends must not be judged as if they were the Edge.
+        return EdgeLink(pools=(), source="assumed")
     if said:
         return EdgeLink(pools=tuple(sorted(said - {NO_EDGE})), source="inventory")
     if name in facts:

@@ -27,7 +27,7 @@ def restart_is_unfinished(view: HostView) -> bool:
 
 def opt_out_awaits_restart(view: HostView) -> bool:
     """There is a valid opt-out, but the running process may have started before it was there."""
-    return bool(view.opt_outs and view.opt_outs.unproven and view.role.process)
+    return bool(view.opt_outs and view.opt_outs.unproven and view.role.running)
 
 
 def _restarted_since(view: HostView, moment: str) -> bool:

@@ -81,16 +81,18 @@ def presented_by(readings: t.Iterable[Presented]) -> HeldCertificate | None:
     return None
 
 
-def store_restrictions(evidence: Evidence | None) -> dict[str, tuple[str, ...]]:
-    """Purposes that a host's stores restrict CA certificates to, by thumbprint. They count where that host validates."""
-    found: dict[str, tuple[str, ...]] = {}
+def store_restrictions(evidence: Evidence | None) -> dict[str, tuple[str, ...] | None]:
+    """Purposes that a host's stores restrict CA certificates to, by thumbprint. They count where that host validates.
+
+    None: there is a restriction, but it cannot be read.
+    """
+    found: dict[str, tuple[str, ...] | None] = {}
     for issuer in evidence.certificates.issuers if evidence and evidence.certificates else ():
         if issuer.usage_property is not None:
             try:
                 found[thumbprint(issuer.certificate)] = parse_usage_property(issuer.usage_property)
             except CertificateError:
-                # A property that cannot be read restricts in a way nobody knows; the server's own chain check decides then.
-                continue
+                found[thumbprint(issuer.certificate)] = None
     return found
 
 

@@ -19,6 +19,8 @@ Role = t.Literal["front_end", "edge", "none", "unknown"]
 class RoleFacts:
     """``service`` is the one that gives the role. ``executable``: its full long path, the name that .NET looks up.
 
+    ``running``: the service is not stopped; its ``process`` may all the same not have been seen.
+
     ``reason`` says why a host has no role, or why it is not known. ``clr`` None: the product is not known.
     """
 
@@ -29,6 +31,7 @@ class RoleFacts:
     product: knowledge.Product | None = None
     version: str | None = None
     process: ProcessState | None = None
+    running: bool = False
 
     @property
     def clr(self) -> str | None:
@@ -55,6 +58,7 @@ def role_facts(evidence: Evidence) -> RoleFacts:
             product=product_of(version),
             version=version,
             process=_process(evidence, service.image or "", state.executable),
+            running=state.status != "stopped",
         )
     return RoleFacts(role="none", reason="no service of Lync Server or Skype for Business Server")
 
