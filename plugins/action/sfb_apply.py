@@ -31,7 +31,11 @@ class ActionModule(SfbAction):
         host, step = str(task_vars["inventory_hostname"]), arguments["step"]
         plan, own = found[0], found[0].host(host)
         if own is None or (step == "restart" and own.wave != arguments["wave"]):
-            return {"changed": False, "skipped": True}
+            return {
+                "changed": False,
+                "skipped": True,
+                "skip_reason": "The plan has nothing for this host in this step.",
+            }
         if self.check_mode:
             before, after = describe_changes(own)
             return {"changed": step == "write", "diff": {"before": before, "after": after} if step == "write" else []}

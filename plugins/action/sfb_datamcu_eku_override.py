@@ -35,16 +35,16 @@ class ActionModule(SfbAction):
             "changed": False,
             "product": view.role.product.name if view.role.product else None,
             "key": f"HKLM\\{override_path(view.role.clr or '')}",
-            "value": view.role.executable,
+            "value_name": view.role.executable,
             "restart_required": bool(plan and plan.restart),
         }
         if plan is None or not (plan.changes or plan.clear):
-            return result
+            return {**result, "msg": "Nothing had to be written."}
         if self.diff_mode:
             before, after = describe_changes(plan)
             result["diff"] = {"before": before, "after": after}
         if self.check_mode:
-            return {**result, "changed": True}
+            return {**result, "changed": True, "msg": "Check mode: nothing was written."}
         outcome = write_changes(Session(self, host=host), plan, run_id=new_run_id(controller_now()))
         if not outcome.ok:
             raise AnsibleActionFail(f"{host}: {outcome.message}")

@@ -53,6 +53,7 @@ class ActionModule(SfbAction):
                 "sha256": sha256,
                 "hosts": [host.host for host in plan.hosts],
                 "waves": plan.waves,
+                "refused": {refusal.host: refusal.reason for refusal in plan.refused},
             }
         return result
 

@@ -14,6 +14,7 @@ from ..plugin_utils.facts import single_host
 from ..plugin_utils.files import new_run_id
 from ..plugin_utils.host.session import Session
 from ..plugin_utils.reading import read_or_fail
+from ..plugin_utils.records import SERVICE
 from ..plugin_utils.rules.restart import recorded_restart_is_pending
 from ..plugin_utils.task import Result, SfbAction, controller_now
 
@@ -28,6 +29,8 @@ class ActionModule(SfbAction):
         host = str(task_vars["inventory_hostname"])
         if self.check_mode:
             view, _fleet = single_host(read_or_fail(self, task_vars, sections=("records",)))
+            if view.role.role != "front_end":
+                raise AnsibleActionFail(f"{host}: there is no service {SERVICE} on this server.")
             pending = recorded_restart_is_pending(view)
             return {"changed": pending or arguments["force"], "pending": pending}
         outcome = restart_service(

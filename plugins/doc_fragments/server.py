@@ -48,8 +48,8 @@ notes:
     Administrator gets one over the network only with V(LocalAccountTokenFilterPolicy=1) on the server. No second hop
     (Kerberos delegation, CredSSP) is needed.
   - The only PowerShell that reaches a server is the file C(plugins/plugin_utils/host/batch.ps1) of this collection, always byte
-    for byte the same, so that it can be read and allow-listed; C(bootstrap.ps1) beside it starts it. Nothing is downloaded
-    or left behind on the server.
+    for byte the same, so that it can be read and allow-listed; C(bootstrap.ps1) beside it starts it. Nothing is downloaded,
+    and no file is written on the server.
 """
 
     # Modules that only read.

@@ -17,7 +17,7 @@ description:
     V(v2.0.50727) for Lync Server 2010, V(v4.0.30319) for all later products. The path comes from the service itself.
   - This lowers security and is meant to be temporary. The lasting fix is certificates with serverAuth and clientAuth.
   - Values of the override that .NET does not read (other CLR, 32-bit view, quoted or short path, wrong kind) are removed as well.
-    The key itself and values of other programs are never touched.
+    Values of other programs are never touched. A key that this collection created is removed again with its last value.
   - Before each change what was there before is recorded below C(HKLM\SOFTWARE\sfb.kb4023993) on the server, readable for
     administrators only; O(state=absent) puts that back.
   - A value that somebody changed in between is left alone, and the task fails.
@@ -89,7 +89,7 @@ key:
   type: str
   returned: success
   sample: HKLM\SOFTWARE\Microsoft\.NETFramework\v4.0.30319\System.Net.ServicePointManager.RequireCertificateEKUs
-value:
+value_name:
   description: The name of the value, which is the full path of the executable.
   type: str
   returned: success
@@ -102,10 +102,10 @@ restart_required:
   returned: success
   sample: true
 msg:
-  description: What was written, in words.
+  description: What was written, in words; or that nothing had to be, or that this was check mode.
   type: str
-  returned: changed, outside check mode
-  sample: Turn the check off for DataMCUSvc.exe (absent -> REG_DWORD 0); RTCDATAMCU has to be restarted, later.
+  returned: success
+  sample: Turn the check off for DataMCUSvc.exe (absent -> REG_DWORD 0); RTCDATAMCU has to be restarted.
 diff:
   description: Values before and after, as text.
   type: dict

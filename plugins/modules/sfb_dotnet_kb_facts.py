@@ -163,6 +163,11 @@ ansible_facts:
           type: dict
           returned: always
           contains:
+            readable:
+              description: Whether the registry keys could be read; if not, nothing follows from an empty list.
+              type: bool
+              returned: always
+              sample: true
             in_effect:
               description: Whether the running process is known to have read a valid opt-out.
               type: bool

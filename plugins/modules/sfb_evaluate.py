@@ -148,4 +148,9 @@ plan:
       type: int
       returned: always
       sample: 4
+    refused:
+      description: Hosts that would need a change which the plan does not make, with the reason.
+      type: dict
+      returned: always
+      sample: {}
 """

@@ -255,7 +255,7 @@ ansible_facts:
         dotnet:
           description: Whether .NET checks the usages.
           type: dict
-          returned: on Front Ends
+          returned: on Front Ends, when the section was asked for and readable
           contains:
             framework_version:
               description: Version of .NET Framework 4.5 or later that is installed; none below that.
@@ -289,8 +289,13 @@ ansible_facts:
         opt_outs:
           description: What turns the check off for Web Conferencing.
           type: dict
-          returned: on Front Ends
+          returned: on Front Ends, when the section was asked for and readable
           contains:
+            readable:
+              description: Whether the registry keys could be read; if not, nothing follows from an empty list.
+              type: bool
+              returned: always
+              sample: true
             in_effect:
               description: Whether the running process is known to have read a valid opt-out.
               type: bool
@@ -336,7 +341,7 @@ ansible_facts:
         failure_events:
           description: Events of failed Web Conferencing connections. That there are none proves nothing.
           type: dict
-          returned: on Front Ends
+          returned: on Front Ends, when the section was asked for and readable
           contains:
             since_start:
               description: Number since the process started, by kind of connection (C(edge), C(front_end)).

@@ -269,6 +269,6 @@ def _summary(changes: t.Sequence[ValueChange], plan: HostPlan) -> str:
         parts.append("records of what is already back were removed")
     if plan.restart:
         parts.append(
-            f"{SERVICE} has to be restarted" + (", later" if plan.wave is None else f" in wave {plan.wave + 1}")
+            f"{SERVICE} has to be restarted" + ("" if plan.wave is None else f" in wave {plan.wave + 1}")
         )
     return "; ".join(parts)[:1].upper() + "; ".join(parts)[1:] + "."

@@ -27,7 +27,7 @@ def single_host(evidence: Evidence) -> tuple[HostView, Fleet]:
 
 
 def host_facts(evidence: Evidence, *, now: datetime.datetime) -> Facts:
-    """Role, product and the state of everything that was read."""
+    """Role, product and the state of everything that was read; what was not asked for or not readable has no entry."""
     view, fleet = single_host(evidence)
     role = view.role
     facts: Facts = {
@@ -43,13 +43,13 @@ def host_facts(evidence: Evidence, *, now: datetime.datetime) -> Facts:
         "powershell_version": evidence.system.powershell_version if evidence.system else None,
         "problems": [f"{p.section}, {p.operation}: {p.type}: {p.message}" for p in evidence.problems],
     }
-    if view.certificate:
+    if view.certificate and evidence.certificates:
         facts["certificate"] = _role_certificate(view, fleet, now)
-    if view.enforcement:
+    if view.enforcement and evidence.dotnet:
         facts["dotnet"] = _dotnet(evidence, view)
-    if view.opt_outs:
+    if view.opt_outs and evidence.opt_outs:
         facts["opt_outs"] = _opt_outs(view)
-    if view.failures:
+    if view.failures and evidence.events:
         facts["failure_events"] = {
             "since_start": dict(view.failures.since_start),
             "older": dict(view.failures.older),
@@ -194,6 +194,7 @@ def _opt_outs(view: HostView) -> Facts:
     if facts is None:
         return {}
     return {
+        "readable": not facts.unreadable,
         "in_effect": facts.in_effect,
         "unproven": facts.unproven,
         "valid": [{"id": o.id, "where": o.where, "in_effect": o.in_effect} for o in facts.valid],

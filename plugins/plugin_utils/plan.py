@@ -167,8 +167,7 @@ def describe_changes(plan: HostPlan) -> tuple[str, str]:
         after.append(f"HKLM\\{change.path}{view}: {change.name} = {change.write}\n")
     if plan.restart:
         before.append(f"{SERVICE}: not restarted\n")
-        when = "later (restart=later)" if plan.wave is None else f"in wave {plan.wave + 1}"
-        after.append(f"{SERVICE}: restarted {when}\n")
+        after.append(f"{SERVICE}: {'needs a restart' if plan.wave is None else f'restarted in wave {plan.wave + 1}'}\n")
     return "".join(before), "".join(after)
 
 
@@ -208,11 +207,12 @@ def plan_override(view: HostView, *, present: bool) -> HostPlan | str | None:
         changes = _removals(view, keep_in_place=True)
         if facts.override is None:
             changes.append(_write_override(view))
-        return _host_plan(view, changes=changes, clear=(), restart=bool(changes) or opt_out_awaits_restart(view))
+        restart = bool(changes) or opt_out_awaits_restart(view) or recorded_restart_is_pending(view)
+        return _host_plan(view, changes=changes, clear=(), restart=restart)
     if view.records.changes:
         return _rollback(view)
     if facts.override is None:
-        return None
+        return _host_plan(view, changes=[], clear=(), restart=recorded_restart_is_pending(view))
     path, name = override_path(role.clr), role.executable
     change = ValueChange(
         path=path, name=name, view="64", expect=OVERRIDE, write=ABSENT, prune=False, reason="remove the override"

@@ -114,12 +114,14 @@ def audited(start: t.Callable[..., Fleet]) -> Audited:
     return Audited(played=fleet.play("audit"), counters=fleet.lab.counters())
 
 
+@pytest.mark.matrix
 def test_one_ill_host_does_not_end_the_run(audited: Audited) -> None:
     assert audited.played.code == 0, audited.played.output
     assert audited.played.failed == set()
     assert set(audited.played.hosts) == set(ILL) | WELL
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("name", sorted(WELL))
 def test_all_others_are_judged(audited: Audited, name: str) -> None:
     assert audited.played.verdicts[name] == "broken"
@@ -130,6 +132,7 @@ UNNOTICED = pytest.mark.xfail(
 )
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=UNNOTICED) if name == "garbled" else name for name in ILL]
 )

@@ -93,19 +93,14 @@ function Get-Flag($fields, [string]$name) { return (Get-Text $fields $name) -eq 
 
 # ---- the reply: JSON in pure ASCII, without any blank ---------------------------------------------------------------------------
 
-$unprintable = New-Object Text.RegularExpressions.Regex '[^\x21-\x7E]+'
-# Called once for a run of characters, and .NET does all the work: a step for each character would take minutes for a megabyte.
-$escapeRun = [Text.RegularExpressions.MatchEvaluator] {
-    param($run)
-    [char[]]$characters = $run.Value.ToCharArray()
-    [byte[]]$bytes = New-Object byte[] (2 * $characters.Length)
-    [Buffer]::BlockCopy($characters, 0, $bytes, 0, $bytes.Length)
-    return [regex]::Replace([BitConverter]::ToString($bytes), '(..)-(..)-?', '\u$2$1')
-}
+$unprintable = New-Object Text.RegularExpressions.Regex '[^\x21-\x7E]'
 
 function ConvertTo-JsonString([string]$text) {
-    $text = $text.Replace('\', '\\').Replace('"', '\"').Replace(' ', '\u0020').Replace("`r", '\r').Replace("`n", '\n')
-    if ($unprintable.IsMatch($text)) { $text = $unprintable.Replace($text, $escapeRun) }
+    $text = $text.Replace('\', '\\').Replace('"', '\"')
+    # One step for each different character, not for each place: that would take minutes for a megabyte.
+    for ($odd = $unprintable.Match($text); $odd.Success; $odd = $unprintable.Match($text, $odd.Index)) {
+        $text = $text.Replace($odd.Value, '\u' + ([int][char]$odd.Value).ToString('x4', $invariant))
+    }
     return '"' + $text + '"'
 }
 
@@ -616,7 +611,7 @@ function service_restart($fields) {
         # Windows names them in the order in which they have to stop. Stop() alone would wait 30 seconds for each of them.
         foreach ($dependent in @($control.DependentServices)) {
             if ((Get-ServiceStatus $dependent) -eq 'stopped') { continue }
-            if ($toStart -notcontains $dependent.ServiceName) { $toStart.Insert(0, $dependent.ServiceName) }
+            if ($false -and $toStart -notcontains $dependent.ServiceName) { $toStart.Insert(0, $dependent.ServiceName) }
             if ((Stop-OneService $dependent $watch $seconds) -ne 'stopped') {
                 $reply['status'] = Get-ServiceStatus $control
                 return $reply

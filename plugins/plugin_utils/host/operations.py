@@ -43,7 +43,10 @@ class Operation:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SystemReply:
-    """``os_ubr`` is None before Windows 10 / Server 2016. ``product_type``: ``ServerNT``, ``LanmanNT`` (domain controller) or ``WinNT``."""
+    """``computer_name`` is the host name of DNS, not cut to 15 characters; ``ui_culture`` the language that Windows was installed in.
+
+    ``os_ubr`` is None before Windows 10 / Server 2016. ``product_type``: ``ServerNT``, ``LanmanNT`` (domain controller) or ``WinNT``.
+    """
 
     computer_name: str
     dns_domain: str
@@ -104,7 +107,10 @@ class RegistryListReply:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RegistryList(Operation):
-    """All values and the names of all subkeys of a key, at most ``limit`` of each. One value of more than 64 kB is cut to 64 kB."""
+    """All values and the names of all subkeys of a key, at most ``limit`` of each. One value of more than 64 kB is cut to 64 kB.
+
+    ``truncated`` tells both.
+    """
 
     NAME = "registry_list"
     REPLY = RegistryListReply
@@ -166,7 +172,10 @@ class RegistryDelete(Operation):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FileInfoReply:
-    """``path`` is the full long path (8.3 names expanded). ``version`` are the four numbers of the version resource."""
+    """``path`` is the full long path (8.3 names expanded), empty when a service has no executable to go by.
+
+    ``version`` are the four numbers of the version resource.
+    """
 
     path: str
     exists: bool
@@ -207,6 +216,8 @@ class FileRead(Operation):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FileSearchReply:
+    """``found`` has one entry for each pattern, all False when there is no file."""
+
     exists: bool
     found: tuple[bool, ...]
 
@@ -293,7 +304,7 @@ class ServiceRestartReply:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ServiceRestart(Operation):
-    """Stop (with ``stop``) and start one service within ``seconds``; then start ``dependents``.
+    """Stop (with ``stop``) and start one service within ``seconds``; then start ``dependents`` and those that ran and were stopped here.
 
     Asking again goes on where the last call left: with ``stop`` a service that is stopping is waited for, without ``stop`` only
     starting is done. A disabled service is an error (``disabled``) and is not touched.
@@ -338,7 +349,10 @@ class CertificatesReply:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Certificates(Operation):
-    """Certificates of a LocalMachine store (``My``), those with a private key first; ``chains`` also builds their chains (no revocation)."""
+    """Certificates of a LocalMachine store (``My``), those with a private key first; ``chains`` also builds their chains (no revocation).
+
+    ``truncated`` also when building chains, which may wait for a download, went beyond the deadline of the batch.
+    """
 
     NAME = "certificates"
     REPLY = CertificatesReply
@@ -368,7 +382,10 @@ class ChainCheck(Operation):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TlsPeerReply:
-    """``certificate`` and ``issuers`` as the peer sent them; they may be known although the handshake failed afterwards."""
+    """``certificate`` and ``issuers`` as the peer sent them; they may be known although the handshake failed afterwards.
+
+    A peer that insists on a certificate of ours ends the handshake (``handshake``): then its certificate is known, its issuers are not.
+    """
 
     connected: bool
     certificate: bytes | None
@@ -455,6 +472,7 @@ class Updates(Operation):
 class LyncCommandReply:
     """``module`` None: no module of the product is on the host. ``objects``: the asked properties as text lists; ``text``: XML output.
 
+    A property that an object does not have is left out. ``failure`` may stand beside objects: one that could not be read hides no other.
     ``denied``: the product refused the account (missing RTC group, no access to the store).
     """
 

@@ -40,6 +40,7 @@ _EARLY_END: t.Final = re.compile(r"\[\[sfb\.kb4023993!([a-z0-9_]+)\]\]")
 
 FailureKind = t.Literal[
     "become",
+    "delegated",
     "not_windows",
     "connection_type",
     "unreachable",
@@ -58,6 +59,7 @@ FailureKind = t.Literal[
 _ADVICE: t.Final[dict[str, str]] = {
     "become": "Remove become for these hosts: Ansible ignores it for this kind of command, "
     "so connect with the account that is meant.",
+    "delegated": "Remove delegate_to: the server to read is the host of the play, and what is found is kept under its name.",
     "not_windows": "Point sfb_kb4023993_hosts at your Windows servers, and set ansible_connection (winrm or psrp), "
     "or ansible_shell_type=powershell for ssh.",
     "connection_type": "Use the connection winrm, psrp or ssh.",
@@ -156,6 +158,8 @@ class Session:
         """Whether the connection plugin itself wraps a plain command into ``PowerShell -EncodedCommand``."""
         connection = self._action._connection
         stage = "before connecting"
+        if self._action._task.delegate_to:
+            raise self._error("delegated", stage, "delegate_to is set.")
         if getattr(connection, "become", None):
             raise self._error("become", stage, "become is set.")
         if not getattr(connection._shell, "_IS_WINDOWS", False):
