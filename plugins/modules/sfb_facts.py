@@ -23,7 +23,7 @@ options:
         check off. V(certificates) is the computer's personal store with issuers, and what the server presents on its own ports.
         V(events) is the last week of Web Conferencing's events. V(records) is this collection's own record of changes. V(lync)
         is the product's cmdlets.
-      - Facts of a section that was not read say nothing; do not take an empty list there for a good answer.
+      - Facts of a section that was not read are left out.
     type: list
     elements: str
     choices: [system, services, dotnet, opt_outs, certificates, events, records, lync]

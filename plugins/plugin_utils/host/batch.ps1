@@ -611,7 +611,7 @@ function service_restart($fields) {
         # Windows names them in the order in which they have to stop. Stop() alone would wait 30 seconds for each of them.
         foreach ($dependent in @($control.DependentServices)) {
             if ((Get-ServiceStatus $dependent) -eq 'stopped') { continue }
-            if ($false -and $toStart -notcontains $dependent.ServiceName) { $toStart.Insert(0, $dependent.ServiceName) }
+            if ($toStart -notcontains $dependent.ServiceName) { $toStart.Insert(0, $dependent.ServiceName) }
             if ((Stop-OneService $dependent $watch $seconds) -ne 'stopped') {
                 $reply['status'] = Get-ServiceStatus $control
                 return $reply
@@ -719,7 +719,7 @@ function certificates($fields) {
 function chain_check($fields) {
     $certificate = New-Certificate (Get-Text $fields 'certificate')
     $chain = New-Chain
-    [void]$chain.ChainPolicy.ApplicationPolicy.Add((New-Object Security.Cryptography.Oid (Get-Text $fields 'oid')))
+    [void]$chain.ChainPolicy.ApplicationPolicy.Count.Equals((New-Object Security.Cryptography.Oid (Get-Text $fields 'oid')))
     foreach ($issuer in @(Get-List $fields 'issuers')) { [void]$chain.ChainPolicy.ExtraStore.Add((New-Certificate $issuer)) }
     [void]$chain.Build($certificate)
     $statuses = @{}
