@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import datetime
+import functools
+import gzip
+import secrets
 import typing as t
 
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils import act
@@ -17,18 +21,22 @@ from ansible_collections.sfb.kb4023993.plugins.plugin_utils.facts import single_
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.fleet import InventoryHost, build_fleet, peer_questions
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.operations import Operation
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.session import Session, SessionError
-from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.wire import Reply
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.wire import Reply, decode_reply, encode_batch
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.plan import Goal, HostPlan, Plan, Policy, Restart, make_plan
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.rules.opt_outs import sightings
 from lab import client
+from lab.agent import shipped_batch, shipped_bootstrap
 from lab.clock import Clock
 from lab.deployment import Deployment
+from lab.protocol.handler import Invocation
 from lab.scenario import parse
 from lab.world.host import Host
 
 RUN_ID: t.Final = "20260308T120010Z-abcdef"
 MCU: t.Final = "RTCDATAMCU"
-_CHECKED: t.Final = {"version": "4.5.2", "update": "KB4014512"}
+# A short past keeps the event logs short.
+_CHECKED: t.Final = {"version": "4.5.2", "update": "KB4014512", "installed": "2h"}
+_YOUNG: t.Final = {"process_age": "1h"}
 
 
 class CutSession:
@@ -53,13 +61,39 @@ class CutSession:
         self.batches += 1
         self.before_batch()
         count = len(operations) if self._left is None else min(self._left, len(operations))
-        replies = client.replies(self._deployment, self._host, *operations[:count], stop_on_error=stop_on_error)
+        replies = self._ask(operations[:count], stop_on_error=stop_on_error)
         self.done.extend(operations[:count])
         if self._left is not None:
             self._left -= count
             if self._left <= 0:
                 raise SessionError(kind="unreachable", host=self._host, stage=stage, message="The line is dead.")
         return replies
+
+    def _ask(self, operations: t.Sequence[Operation], *, stop_on_error: bool) -> tuple[Reply, ...]:
+        nonce = secrets.token_hex(8)
+        data = encode_batch(operations, nonce=nonce, deadline_seconds=90, stop_on_error=stop_on_error)
+        command = Invocation(
+            host=self._host,
+            transport="winrm",
+            script="\n".join(shipped_bootstrap()),
+            stdin=f"{_packed_script()}.{_pack(data.encode('utf-8'))}\r\n",
+            processes=1,
+        )
+        execution = client.execute(self._deployment, command)
+        assert execution.exit_code == 0, execution
+        replies, failure = decode_reply(execution.stdout.decode("ascii"), operations, nonce=nonce)
+        assert failure is None, failure
+        return replies
+
+
+@functools.cache
+def _packed_script() -> str:
+    """Packed once, because tests send it hundreds of times."""
+    return _pack(shipped_batch())
+
+
+def _pack(data: bytes) -> str:
+    return base64.b64encode(gzip.compress(data)).decode("ascii")
 
 
 class Simulated:
@@ -72,12 +106,10 @@ class Simulated:
         fe02: t.Mapping[str, t.Any] | None = None,
         edge01: t.Mapping[str, t.Any] | None = None,
     ) -> None:
-        # A short past keeps the event logs short.
-        young = {"process_age": "1h"}
-        servers: dict[str, t.Any] = {"fe01": {"pool": "pool01", **young, **(fe01 or {})}}
+        servers: dict[str, t.Any] = {"fe01": {"pool": "pool01", **_YOUNG, **(fe01 or {})}}
         if fe02 is not None:
-            servers["fe02"] = {"pool": "pool01", **young, **fe02}
-        servers["edge01"] = {"pool": "edge01", "role": "edge", **(edge01 or {})}
+            servers["fe02"] = {"pool": "pool01", **_YOUNG, **fe02}
+        servers["edge01"] = {"pool": "edge01", "role": "edge", **_YOUNG, **(edge01 or {})}
         each = {"product": "sfb2015", "os": "server2012r2", "dotnet": _CHECKED}
         pools = {"pool01": {"edge_pool": "edge01", "each": each}, "edge01": {"each": each}}
         now = datetime.datetime(2026, 3, 8, 12, tzinfo=datetime.timezone.utc)
@@ -136,12 +168,14 @@ class Simulated:
         self.deployment.clock.advance(5)
         return outcome
 
-    def run(self, goal: Goal = "override", *, restart: Restart = "now") -> tuple[Plan, list[act.Outcome]]:
+    def run(
+        self, goal: Goal = "override", *, restart: Restart = "now", timeout: int = 60
+    ) -> tuple[Plan, list[act.Outcome]]:
         """One whole run: judge, plan, write, restart wave by wave."""
         plan = self.plan(goal, restart=restart)
         outcomes = [self.write(host) for host in plan.hosts]
         for wave in range(plan.waves):
-            outcomes.extend(self.restart(host.host) for host in plan.hosts if host.wave == wave)
+            outcomes.extend(self.restart(host.host, timeout=timeout) for host in plan.hosts if host.wave == wave)
         return plan, outcomes
 
     def _read(self, name: str) -> InventoryHost:

@@ -52,8 +52,7 @@ def costs(start: t.Callable[..., Fleet]) -> Costs:
 
     def cost(*arguments: str) -> Counters:
         fleet.lab.reset_counters()
-        played = fleet.play(*arguments)
-        assert played.code == 0, played.output
+        assert fleet.play(*arguments).report
         return fleet.lab.counters()
 
     fleet.module("fe01", "sfb_facts", "-a", WITHOUT_CMDLETS)

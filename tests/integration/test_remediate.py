@@ -100,6 +100,14 @@ def test_check_mode_says_which_hosts_would_change(story: Story) -> None:
     assert "Plan (check mode: nothing was changed):" in story.check.played.output
 
 
+@pytest.mark.xfail(
+    strict=True,
+    reason="roles/report fails in check mode what the plan would fix, so a preview of a needed remediation always ends with 2",
+)
+def test_check_mode_ends_well_when_the_plan_would_fix_everything(story: Story) -> None:
+    assert story.check.played.code == 0
+
+
 @pytest.mark.parametrize("host", sorted(NEEDS_VALUE))
 def test_diff_of_check_mode_is_what_the_run_then_writes(story: Story, host: str) -> None:
     shown = story.check.played.diffs[host]

@@ -10,11 +10,9 @@ import gzip
 import os
 import subprocess
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import operations, wire
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import operations, session, wire
 
-HOST = Path(operations.__file__).parent
 NONCE = "00112233aabbccdd"
 _TIME_LIMIT = 60.0
 _LAST_PART = "# ---- the batch ---"
@@ -22,12 +20,11 @@ _LAST_PART = "# ---- the batch ---"
 
 def bootstrap_text() -> str:
     """The bootstrap as it is sent: without comments, and stripped as older releases of Ansible strip it."""
-    lines = (line.strip() for line in (HOST / "bootstrap.ps1").read_text("utf-8").splitlines())
-    return "\n".join(line for line in lines if line and not line.startswith("#"))
+    return session.script().bootstrap
 
 
 def batch_text() -> str:
-    return (HOST / "batch.ps1").read_text("utf-8")
+    return session.script().batch.decode("utf-8")
 
 
 def functions_text() -> str:

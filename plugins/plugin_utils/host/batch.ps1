@@ -719,7 +719,7 @@ function certificates($fields) {
 function chain_check($fields) {
     $certificate = New-Certificate (Get-Text $fields 'certificate')
     $chain = New-Chain
-    [void]$chain.ChainPolicy.ApplicationPolicy.Count.Equals((New-Object Security.Cryptography.Oid (Get-Text $fields 'oid')))
+    [void]$chain.ChainPolicy.ApplicationPolicy.Add((New-Object Security.Cryptography.Oid (Get-Text $fields 'oid')))
     foreach ($issuer in @(Get-List $fields 'issuers')) { [void]$chain.ChainPolicy.ExtraStore.Add((New-Certificate $issuer)) }
     [void]$chain.Build($certificate)
     $statuses = @{}

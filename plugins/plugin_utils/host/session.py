@@ -192,7 +192,9 @@ class Session:
             return self._error("constrained_language", stage, "PowerShell runs in constrained language mode there.")
         if word == "powershell_too_old":
             return self._error("powershell_too_old", stage, "the server has PowerShell 1.0 or none.")
-        return self._error("failed", stage, "the data did not arrive whole.")
+        if word == "bad_data":
+            return self._error("failed", stage, "the data did not arrive whole.")
+        return self._error("failed", stage, "PowerShell could not run the script to its end.")
 
     def _error(self, kind: FailureKind, stage: str, message: str) -> SessionError:
         return SessionError(kind=kind, host=self._host, stage=stage, message=message)
