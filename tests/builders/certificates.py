@@ -18,7 +18,15 @@ END: t.Final = datetime.datetime(2028, 6, 1, tzinfo=datetime.timezone.utc)
 
 # What a certificate can be; the words of the tests.
 Kind = t.Literal[
-    "server_only", "both", "client_only", "no_eku", "any", "policies_both", "policies_server", "limited_ca", "strange_root"
+    "server_only",
+    "both",
+    "client_only",
+    "no_eku",
+    "any",
+    "policies_both",
+    "policies_server",
+    "limited_ca",
+    "strange_root",
 ]
 GOOD: t.Final[tuple[Kind, ...]] = ("both", "client_only", "no_eku", "policies_both")
 BAD: t.Final[tuple[Kind, ...]] = ("server_only", "policies_server", "limited_ca")

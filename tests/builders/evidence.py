@@ -223,9 +223,7 @@ def store(*issued: Issued, restrict: t.Mapping[bytes, bytes] | None = None) -> o
             )
             for each in issued
         ),
-        issuers=tuple(
-            op.ChainCertificate(certificate=ca, usage_property=(restrict or {}).get(ca)) for ca in issuers
-        ),
+        issuers=tuple(op.ChainCertificate(certificate=ca, usage_property=(restrict or {}).get(ca)) for ca in issuers),
         truncated=False,
     )
 

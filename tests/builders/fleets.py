@@ -22,21 +22,15 @@ UNREACHABLE: t.Final = Failure(
 
 def read(evidence: Evidence) -> InventoryHost:
     """A host that this run read."""
-    return InventoryHost(
-        name=evidence.inventory_name, in_run=True, inventory=evidence.inventory, evidence=evidence
-    )
+    return InventoryHost(name=evidence.inventory_name, in_run=True, inventory=evidence.inventory, evidence=evidence)
 
 
 def outside(evidence: Evidence) -> InventoryHost:
     """A host that --limit left out; its saved evidence speaks for it."""
-    return InventoryHost(
-        name=evidence.inventory_name, in_run=False, inventory=evidence.inventory, evidence=evidence
-    )
+    return InventoryHost(name=evidence.inventory_name, in_run=False, inventory=evidence.inventory, evidence=evidence)
 
 
-def unread(
-    name: str, *, pool: str | None = None, saved: Evidence | None = None, in_run: bool = True
-) -> InventoryHost:
+def unread(name: str, *, pool: str | None = None, saved: Evidence | None = None, in_run: bool = True) -> InventoryHost:
     """A host that could not be read, with or without evidence of an earlier day."""
     return InventoryHost(
         name=name,

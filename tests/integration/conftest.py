@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 import typing as t
 
 import pytest
@@ -14,9 +15,7 @@ from integration.fleet import Fleet
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: t.Any) -> t.Any:
     """Give a file's tests to one process: they share runs of ansible-playbook."""
-    from xdist.scheduler import LoadFileScheduling
-
-    return LoadFileScheduling(config, log)
+    return importlib.import_module("xdist.scheduler").LoadFileScheduling(config, log)
 
 
 @pytest.fixture(scope="module")

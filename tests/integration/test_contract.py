@@ -25,10 +25,9 @@ MIXED = {
         "good": {**EACH, "pool": "good", "certificate": "both"},
         "bad": {**EACH, "pool": "bad"},
         "future": {**NO_UPDATE, "pool": "future"},
-        "silent": {**EACH, "role": "none", "product": None, "quirks": {"unreachable": True}},
+        "silent": {"os": "server2012r2", "role": "none", "quirks": {"unreachable": True}},
     },
 }
-del MIXED["servers"]["silent"]["product"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +94,23 @@ def test_verdict_that_does_not_exist_is_refused_in_plain_words(start: t.Callable
     assert "brokn" in played.output
     assert "not_assessed" in played.output
     assert "Traceback" not in played.output
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [{"sfb_kb4023993_restart": "sometime"}, {"sfb_kb4023993_restart_timeout": "long"}],
+    ids=lambda v: next(iter(v)),
+)
+def test_wrong_variable_ends_the_run_before_any_server_is_asked(
+    start: t.Callable[..., Fleet], variable: dict[str, t.Any]
+) -> None:
+    fleet = start("small")
+    played = fleet.play("remediate", variables=variable)
+    assert played.code == 2
+    (name, value), *_ = variable.items()
+    assert name in played.output
+    assert value in played.output
+    assert fleet.lab.counters() == {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,7 +209,10 @@ def test_approved_plan_does_exactly_that_and_refuses_what_somebody_changed_since
     assert played.report["plan"]["hosts"] == json.loads(approval.path.read_text())["hosts"]
     result = played.results[changed]
     assert result["result"] == "failed"
-    assert "is REG_DWORD 7, the plan expected absent. Nothing was written; run again to make a new plan." in result["message"]
+    assert (
+        "is REG_DWORD 7, the plan expected absent. Nothing was written; run again to make a new plan."
+        in result["message"]
+    )
     after = fleet.registries()
     assert after[changed] == before[changed]
     assert fleet.process_ids()[changed] == process_ids[changed]

@@ -48,13 +48,17 @@ ILL = {
     ),
     "goes-away": Case(faults=(Fault(stage="receive", kind="disconnect"),), reason="reading the server", advice=_UP),
     "cut": Case(
-        faults=(Fault(stage="receive", kind="cut", keep_bytes=3000),), reason="without its end marker", advice="Check the quotas of WinRM"
+        faults=(Fault(stage="receive", kind="cut", keep_bytes=3000),),
+        reason="without its end marker",
+        advice="Check the quotas of WinRM",
     ),
     "silent": Case(
         faults=(Fault(stage="receive", kind="cut", keep_bytes=0),), reason="exit code 0", advice="again with -vvvv"
     ),
     "garbled": Case(
-        faults=(Fault(stage="receive", kind="garble", garbling="inside"),), reason="reading the server", advice=_OTHER_OUTPUT
+        faults=(Fault(stage="receive", kind="garble", garbling="inside"),),
+        reason="reading the server",
+        advice=_OTHER_OUTPUT,
     ),
     "twice": Case(
         faults=(Fault(stage="receive", kind="garble", garbling="twice"),),
@@ -133,9 +137,7 @@ UNNOTICED = pytest.mark.xfail(
 
 
 @pytest.mark.matrix
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=UNNOTICED) if name == "garbled" else name for name in ILL]
-)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=UNNOTICED) if name == "garbled" else name for name in ILL])
 def test_ill_host_is_not_assessed_with_its_own_reason_and_advice(audited: Audited, name: str) -> None:
     assert audited.played.verdicts[name] == "not_assessed"
     (finding,) = audited.played.findings(name).values()

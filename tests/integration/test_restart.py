@@ -95,9 +95,7 @@ def story(start: t.Callable[..., Fleet]) -> Story:
         # An administrator ended the process that would not end.
         stuck.due = fleet.lab.deployment.clock.now()
     repaired = stage("remediate")
-    return Story(
-        fleet=fleet, process_ids=process_ids, broken=broken, repaired=repaired, rollback=stage("rollback")
-    )
+    return Story(fleet=fleet, process_ids=process_ids, broken=broken, repaired=repaired, rollback=stage("rollback"))
 
 
 def new_processes(before: dict[str, int | None], after: dict[str, int | None]) -> set[str]:

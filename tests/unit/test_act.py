@@ -138,9 +138,19 @@ def test_the_records_are_for_administrators_alone_and_go_with_the_last_change() 
 
 @pytest.mark.parametrize("product", ["lync2010", "lync2013"])
 def test_each_product_gets_the_value_that_its_own_process_reads(product: t.Any) -> None:
-    update = {"version": "3.5.1", "update": "KB4014504", "installed": "2h"} if product == "lync2010" else {"version": "4.5.2", "update": "KB4014514", "installed": "2h"}
+    update = (
+        {"version": "3.5.1", "update": "KB4014504", "installed": "2h"}
+        if product == "lync2010"
+        else {"version": "4.5.2", "update": "KB4014514", "installed": "2h"}
+    )
     simulated = Simulated(
-        fe01={"product": product, "os": "server2008r2", "dotnet": update, "install_directory": r"D:\Lync", "image_path": "short"}
+        fe01={
+            "product": product,
+            "os": "server2008r2",
+            "dotnet": update,
+            "install_directory": r"D:\Lync",
+            "image_path": "short",
+        }
     )
     assert enforces(simulated)
     simulated.run()
@@ -267,7 +277,9 @@ def test_every_write_to_an_opt_out_key_carries_what_it_expects_to_find() -> None
     simulated.write(planned(simulated), session=session)
     writes = [x for x in session.done if isinstance(x, (op.RegistrySet, op.RegistryDelete)) and x.path != KEY]
     assert len(writes) == 4
-    assert {x.expect for x in writes} == {"absent", "value"} - ({"absent"} if all(w.expect == "value" for w in writes) else set())
+    assert {x.expect for x in writes} == {"absent", "value"} - (
+        {"absent"} if all(w.expect == "value" for w in writes) else set()
+    )
     assert all(x.expect != "anything" for x in writes)
 
 
@@ -351,9 +363,6 @@ def test_nothing_to_do_writes_nothing() -> None:
     assert simulated.dump() == before
 
 
-@pytest.mark.xfail(
-    strict=True, reason="act: messages hold registry data and the server's own error text as they are; progress() prints them to the terminal"
-)
 def test_an_outcome_is_one_printable_line_whatever_stands_in_the_registry() -> None:
     simulated = broken()
     plan = planned(simulated)
@@ -546,7 +555,9 @@ def test_hostile_records_on_the_server_are_neither_followed_nor_removed() -> Non
     assert simulated.dump() == before
 
 
-@pytest.mark.parametrize(("certificate", "verdict"), [("both", "compliant"), ("webserver", "broken"), ("limited_ca", "broken")])
+@pytest.mark.parametrize(
+    ("certificate", "verdict"), [("both", "compliant"), ("webserver", "broken"), ("limited_ca", "broken")]
+)
 def test_an_edge_that_nobody_may_log_on_to_is_judged_through_its_front_end(certificate: str, verdict: str) -> None:
     simulated = Simulated(
         fe01={"certificate": "both"}, edge01={"certificate": certificate, "quirks": {"unreachable": True}}

@@ -70,11 +70,10 @@ def test_what_was_encoded_comes_back_the_same(tree: Tree) -> None:
 def test_any_other_json_is_refused_with_a_codec_error_or_is_a_whole_record(data: t.Any) -> None:
     try:
         found = decode(Leaf, data)
-    except CodecError as error:
-        assert str(error).startswith("Leaf")
-    else:
-        assert isinstance(found, Leaf)
-        assert isinstance(found.text, str)
+    except CodecError:
+        return
+    assert isinstance(found, Leaf)
+    assert isinstance(found.text, str)
 
 
 @pytest.mark.parametrize(

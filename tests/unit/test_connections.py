@@ -39,7 +39,10 @@ def sources(assessment: Assessment, validator: str = "fe01", kind: str = "edge")
     }
 
 
-TOPOLOGY: t.Final = (e.pool_fact(POOL, "fe01.contoso.example", edge_pool=EDGES), e.pool_fact(EDGES, "edge01.contoso.example", edge=True))
+TOPOLOGY: t.Final = (
+    e.pool_fact(POOL, "fe01.contoso.example", edge_pool=EDGES),
+    e.pool_fact(EDGES, "edge01.contoso.example", edge=True),
+)
 
 
 # ---- sources in order
@@ -214,9 +217,6 @@ def test_a_pool_member_that_only_the_inventory_knows_is_a_missing_answer(kind: s
     assert f.verdict(assessment, "fe01") == "not_assessed"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="rules/pools._edge_link takes any pool of that name: Front Ends are then judged as if they were the Edge"
-)
 def test_an_edge_pool_variable_that_names_a_front_end_pool_is_no_pass() -> None:
     assessment = f.judge(front_end(pool=POOL, edge_pool=POOL), edge(pool=EDGES))
     assert f.verdict(assessment, "fe01") != "compliant"
@@ -240,9 +240,10 @@ def test_an_edge_that_nobody_could_read_is_a_missing_answer() -> None:
 def test_an_unread_edge_is_judged_by_what_a_front_end_saw_of_it(kind: c.Kind, verdict: str) -> None:
     cert = c.certificate(kind, EDGES)
     own = front_end(
-        pool=POOL, edge_pool=EDGES, presented=(e.shown(GOOD), e.shown(cert, host=EDGES)), chain_checks=(
-            e.chain_check(cert, *([] if kind == "both" else ["NotValidForUsage"])),
-        ),
+        pool=POOL,
+        edge_pool=EDGES,
+        presented=(e.shown(GOOD), e.shown(cert, host=EDGES)),
+        chain_checks=(e.chain_check(cert, *([] if kind == "both" else ["NotValidForUsage"])),),
     )
     found = f.connection(f.judge(own), "fe01", EDGES)
     assert (found.verdict, found.peer_read, found.certificate) == (verdict, False, c.mark(cert))
@@ -255,21 +256,12 @@ def test_a_front_end_that_saw_nothing_uses_what_another_one_saw() -> None:
     assert f.connection(assessment, "fe01", EDGES).verdict == "broken"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="an Edge seen through TLS comes without its root; the validator's own root is not used and no chain check is asked for it, "
-    "so a good Edge that nobody may log on to never passes",
-)
 def test_a_good_unread_edge_passes_when_its_chain_ends_at_a_root_that_the_validator_holds() -> None:
     cert = c.certificate("both", EDGES)
     own = front_end(pool=POOL, edge_pool=EDGES, presented=(e.shown(GOOD), e.shown(cert, host=EDGES)))
     assert f.connection(f.judge(own), "fe01", EDGES).verdict == "compliant"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="connections._certificates prefers saved evidence of a peer that this run failed to read over what the Front End saw now",
-)
 def test_what_a_front_end_sees_now_counts_more_than_saved_evidence_of_an_edge_that_could_not_be_read() -> None:
     old, now = c.certificate("both", "edge01.contoso.example"), c.certificate("server_only", "edge01.contoso.example")
     own = front_end(pool=POOL, edge_pool=EDGES, presented=(e.shown(GOOD), e.shown(now, host="edge01.contoso.example")))
@@ -289,9 +281,7 @@ def test_hosts_outside_the_run_are_judged_by_saved_evidence_and_that_is_said() -
 
 
 def test_an_enforcing_front_end_with_failure_events_is_broken_though_the_edge_cannot_be_read() -> None:
-    found = f.connection(
-        f.judge(front_end(pool=POOL, edge_pool=EDGES, events=e.events(FAILED))), "fe01", EDGES
-    )
+    found = f.connection(f.judge(front_end(pool=POOL, edge_pool=EDGES, events=e.events(FAILED))), "fe01", EDGES)
     assert (found.verdict, found.by_events) == ("broken", True)
 
 

@@ -68,7 +68,7 @@ WORDS = st.builds(
     failures=st.booleans(),
     read=st.sampled_from([True, True, True, False]),
 )
-FLEETS = st.fixed_dictionaries({name: WORDS for name in ("fe01", "fe02", "edge01", "edge02")})
+FLEETS = st.fixed_dictionaries(dict.fromkeys(("fe01", "fe02", "edge01", "edge02"), WORDS))
 
 
 def badness(verdict: str) -> int:
@@ -82,7 +82,7 @@ def hosts(fleet: dict[str, Words]) -> list[InventoryHost]:
 # ---- pure
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(FLEETS, st.randoms(use_true_random=False))
 def test_the_order_of_the_hosts_makes_no_difference(fleet: dict[str, Words], shuffler: random.Random) -> None:
     shuffled = hosts(fleet)
@@ -90,7 +90,7 @@ def test_the_order_of_the_hosts_makes_no_difference(fleet: dict[str, Words], shu
     assert f.judge(*shuffled).judgement == f.judge(*hosts(fleet)).judgement
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(FLEETS)
 def test_the_same_evidence_gives_the_same_judgement_also_from_its_file(fleet: dict[str, Words]) -> None:
     again = [
@@ -125,7 +125,7 @@ def test_the_evidence_is_not_changed_by_judging_it() -> None:
 # ---- promises
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(FLEETS)
 def test_compliant_means_that_every_certificate_concerned_was_read_and_is_good(fleet: dict[str, Words]) -> None:
     assessment = f.judge(*hosts(fleet))
@@ -135,7 +135,7 @@ def test_compliant_means_that_every_certificate_concerned_was_read_and_is_good(f
             assert all(words.kind in c.GOOD for words in fleet.values())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(FLEETS)
 def test_what_was_not_read_is_not_assessed_and_is_named(fleet: dict[str, Words]) -> None:
     assessment = f.judge(*hosts(fleet))
@@ -145,7 +145,7 @@ def test_what_was_not_read_is_not_assessed_and_is_named(fleet: dict[str, Words])
             assert f.finding_ids(assessment, name) == {"NOT-ASSESSED"}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(FLEETS, st.sampled_from(["fe01", "fe02", "edge01", "edge02"]))
 def test_a_better_certificate_makes_no_host_worse(fleet: dict[str, Words], name: str) -> None:
     worse = f.judge(*hosts({**fleet, name: dataclasses.replace(fleet[name], kind="server_only")}))
@@ -154,7 +154,7 @@ def test_a_better_certificate_makes_no_host_worse(fleet: dict[str, Words], name:
         assert badness(f.verdict(better, host)) <= badness(f.verdict(worse, host))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(FLEETS, st.sampled_from(["fe01", "fe02"]))
 def test_an_effective_opt_out_makes_no_host_worse_and_an_unproven_or_wrong_one_changes_nothing(
     fleet: dict[str, Words], name: str
@@ -170,7 +170,7 @@ def test_an_effective_opt_out_makes_no_host_worse_and_an_unproven_or_wrong_one_c
     assert all(badness(effective[host]) <= badness(none[host]) for host in fleet)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(FLEETS)
 def test_a_host_has_the_worst_of_its_connections(fleet: dict[str, Words]) -> None:
     judgement = f.judge(*hosts(fleet)).judgement
@@ -180,7 +180,7 @@ def test_a_host_has_the_worst_of_its_connections(fleet: dict[str, Words]) -> Non
             assert host.verdict == min(own, key=ORDER.index, default="not_assessed")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(FLEETS)
 def test_every_finding_is_of_the_catalogue_and_says_what_to_do(fleet: dict[str, Words]) -> None:
     for finding in f.judge(*hosts(fleet)).judgement.findings:

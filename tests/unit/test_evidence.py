@@ -16,12 +16,13 @@ from ansible_collections.sfb.kb4023993.plugins.plugin_utils.evidence import (
     Evidence,
     EvidenceError,
     InventoryFacts,
+    from_text,
     load,
     save,
     to_text,
-    from_text,
 )
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.files import file_name
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import operations as op
 from builders import evidence as e
 from builders.certificates import certificate
 from builders.fleets import UNREACHABLE
@@ -36,7 +37,7 @@ def rich() -> Evidence:
     return e.front_end(
         opt_outs=e.opt_outs(e.Value(), e.Value(kind="multi_string", data=("a", "b"), view="32"), config="<x/>"),
         events=e.events(e.event(41026, e.LATER, "edge01.contoso.example", "日本語")),
-        records=e.records(e.op.RegistryValue(name="foreign", kind="dword", data=2**32 - 1)),
+        records=e.records(op.RegistryValue(name="foreign", kind="dword", data=2**32 - 1)),
         topology=(e.pool_fact("pool01", "fe01", edge_pool="edge"),),
         chain_checks=(e.chain_check(cert, "NotValidForUsage"),),
         sightings=(e.sighted(e.Value(), e.EARLIER),),
@@ -44,9 +45,22 @@ def rich() -> Evidence:
     )
 
 
-@pytest.mark.parametrize("evidence", [rich(), e.edge(), Evidence(
-    collection_version="1", run_id="r", inventory_name="x", collected_utc="t", inventory=InventoryFacts(), failure=UNREACHABLE
-)], ids=["front end", "edge", "unreachable"])
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        rich(),
+        e.edge(),
+        Evidence(
+            collection_version="1",
+            run_id="r",
+            inventory_name="x",
+            collected_utc="t",
+            inventory=InventoryFacts(),
+            failure=UNREACHABLE,
+        ),
+    ],
+    ids=["front end", "edge", "unreachable"],
+)
 def test_what_was_written_comes_back(evidence: Evidence, tmp_path: pathlib.Path) -> None:
     path = save(evidence, tmp_path)
     assert load(tmp_path, evidence.inventory_name) == evidence
@@ -88,7 +102,9 @@ def test_a_host_without_a_file_has_no_evidence(tmp_path: pathlib.Path) -> None:
     ],
     ids=lambda value: value[:20],
 )
-def test_a_file_that_is_not_evidence_is_refused_by_name_with_advice(text: str, message: str, tmp_path: pathlib.Path) -> None:
+def test_a_file_that_is_not_evidence_is_refused_by_name_with_advice(
+    text: str, message: str, tmp_path: pathlib.Path
+) -> None:
     path = tmp_path / file_name("fe01")
     path.write_text(text, "utf-8")
     with pytest.raises(EvidenceError) as caught:

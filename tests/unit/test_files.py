@@ -27,7 +27,23 @@ from ansible_collections.sfb.kb4023993.plugins.plugin_utils.files import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-HOSTILE = ["../../etc/passwd", "..", ".", ".hidden", "a/b", "a\\b", "a\nb", "a\x00b", "%2e", "*", "~root", "-rf", "ü", "a b", "con"]
+HOSTILE = [
+    "../../etc/passwd",
+    "..",
+    ".",
+    ".hidden",
+    "a/b",
+    "a\\b",
+    "a\nb",
+    "a\x00b",
+    "%2e",
+    "*",
+    "~root",
+    "-rf",
+    "ü",
+    "a b",
+    "con",
+]
 NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=30)
 
 
@@ -146,7 +162,9 @@ def test_run_ids_sort_by_time_and_are_each_their_own() -> None:
     assert new_run_id(datetime.datetime.now(zone)) != new_run_id(datetime.datetime.now(zone))
 
 
-@pytest.mark.parametrize("run_id", ["", "..", "../x", "20260101T000000Z-abcdeg", "20260101T000000Z-abcdef/..", "20260101T000000Z-abcdef\n"])
+@pytest.mark.parametrize(
+    "run_id", ["", "..", "../x", "20260101T000000Z-abcdeg", "20260101T000000Z-abcdef/..", "20260101T000000Z-abcdef\n"]
+)
 def test_a_run_id_from_outside_never_becomes_another_path(run_id: str) -> None:
     with pytest.raises(StateError, match="is not of the form"):
         run_directory("/state", run_id)

@@ -106,7 +106,9 @@ def test_what_another_server_presents_is_never_taken_for_ones_own() -> None:
 
 
 @pytest.mark.parametrize(("held", "assigned"), [(OLD, NEW), (NEW, OLD)])
-def test_an_assignment_that_is_not_picked_up_yet_leaves_the_worse_of_the_two(held: pki.Issued, assigned: pki.Issued) -> None:
+def test_an_assignment_that_is_not_picked_up_yet_leaves_the_worse_of_the_two(
+    held: pki.Issued, assigned: pki.Issued
+) -> None:
     evidence = e.front_end(
         certificates=e.store(OLD, NEW),
         lync_certificates=e.assignments(("Default", assigned)),
@@ -186,10 +188,6 @@ def test_a_restriction_in_the_peers_store_does_not_travel() -> None:
     assert f.connection(assessment, "fe01", "edge01").verdict == "compliant"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="role_certificate.store_restrictions drops a property that cannot be read; without a chain check the answer is then 'good'",
-)
 def test_a_restriction_that_cannot_be_read_is_no_pass() -> None:
     strange = e.store(NEW, restrict={c.issuing().der: b"\x30\x84garbage"})
     assert f.verdict(f.judge(e.front_end(cert=NEW, certificates=strange)), "fe01") != "compliant"
@@ -203,10 +201,6 @@ def test_a_good_leaf_with_an_incomplete_chain_is_not_a_pass() -> None:
     assert f.verdict(f.judge(asked), "fe01") == "compliant"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="connections._certificate_view: PartialChain without NotValidForUsage counts as 'accepts the usage'",
-)
 def test_a_chain_that_the_validator_could_not_build_is_no_pass() -> None:
     evidence = e.front_end(
         cert=NEW,
@@ -237,7 +231,15 @@ def test_bytes_that_are_no_certificate_are_not_a_pass() -> None:
 
 
 USAGES = [
-    EkuVerdict(usage=usage, reason="r.", rule="x", eku_oids=None, application_policies=None, limited_by=None, chain_complete=whole)
+    EkuVerdict(
+        usage=usage,
+        reason="r.",
+        rule="x",
+        eku_oids=None,
+        application_policies=None,
+        limited_by=None,
+        chain_complete=whole,
+    )
     for usage in Usage
     for whole in (False, True)
 ]
@@ -293,11 +295,9 @@ def test_hosts_that_this_run_does_not_read_are_not_asked() -> None:
         assert peer_questions(build_fleet([host])) == {}
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="fleet.peer_questions asks only for peers without any certificate: a peer that this run failed to read keeps its old one",
-)
-def test_a_peer_that_this_run_failed_to_read_is_looked_at_through_its_front_ends_although_there_is_saved_evidence() -> None:
+def test_a_peer_that_this_run_failed_to_read_is_looked_at_through_its_front_ends_although_there_is_saved_evidence() -> (
+    None
+):
     saved = f.unread("edge01", saved=e.edge(cert=c.certificate("both")))
     asked = peer_questions(build_fleet([f.read(e.front_end(edge_pool=POOL)), saved]))["fe01"]
     assert ("edge01.contoso.example", 5061) in asked.names

@@ -69,7 +69,9 @@ def test_a_missing_answer_is_never_a_pass(
         assert of(peer, opt_out, enforcement, failures) == "not_assessed"
 
 
-@pytest.mark.parametrize(("opt_out", "enforcement", "failures"), list(itertools.product((False, True), ENFORCEMENTS, (False, True))))
+@pytest.mark.parametrize(
+    ("opt_out", "enforcement", "failures"), list(itertools.product((False, True), ENFORCEMENTS, (False, True)))
+)
 def test_a_better_certificate_never_makes_the_verdict_worse(
     opt_out: bool, enforcement: Enforcement, failures: bool
 ) -> None:
@@ -78,14 +80,18 @@ def test_a_better_certificate_never_makes_the_verdict_worse(
     assert good <= badness(of("unknown", opt_out, enforcement, failures))
 
 
-@pytest.mark.parametrize(("peer", "enforcement", "failures"), list(itertools.product(PEERS, ENFORCEMENTS, (False, True))))
+@pytest.mark.parametrize(
+    ("peer", "enforcement", "failures"), list(itertools.product(PEERS, ENFORCEMENTS, (False, True)))
+)
 def test_an_opt_out_in_effect_never_makes_the_verdict_worse(
     peer: PeerCertificate, enforcement: Enforcement, failures: bool
 ) -> None:
     assert badness(of(peer, True, enforcement, failures)) <= badness(of(peer, False, enforcement, failures))
 
 
-@pytest.mark.parametrize(("peer", "opt_out", "enforcement"), list(itertools.product(PEERS, (False, True), ENFORCEMENTS)))
+@pytest.mark.parametrize(
+    ("peer", "opt_out", "enforcement"), list(itertools.product(PEERS, (False, True), ENFORCEMENTS))
+)
 def test_failure_events_never_make_the_verdict_better(
     peer: PeerCertificate, opt_out: bool, enforcement: Enforcement
 ) -> None:

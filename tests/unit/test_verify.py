@@ -11,7 +11,12 @@ import typing as t
 import pytest
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.evaluate import Assessment
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.plan import Plan
-from ansible_collections.sfb.kb4023993.plugins.plugin_utils.records import ABSENT, ChangeRecord, RestartRecord, ValueState
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.records import (
+    ABSENT,
+    ChangeRecord,
+    RestartRecord,
+    ValueState,
+)
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.verify import HostResult, verify
 from builders import certificates as c
 from builders import evidence as e
@@ -36,7 +41,9 @@ WAITING: t.Final = RestartRecord(since_utc=e.LATER, run_id="r")
 def fixed(started: str = AFTER, *, restart: RestartRecord | None = None, **words: t.Any) -> Assessment:
     """The Front End after the override was written at LATER."""
     left = (RECORD, restart) if restart else (RECORD,)
-    return f.judge(e.front_end(started=started, **{"opt_outs": e.opt_outs(e.Value()), "records": e.records(*left), **words}))
+    return f.judge(
+        e.front_end(started=started, **{"opt_outs": e.opt_outs(e.Value()), "records": e.records(*left), **words})
+    )
 
 
 def override(**policy: t.Any) -> Plan:
@@ -57,7 +64,13 @@ def test_what_a_new_reading_confirms_is_done() -> None:
 
 
 @pytest.mark.parametrize(
-    "opt_outs", [e.opt_outs(), e.opt_outs(e.Value(data=1)), e.opt_outs(e.Value(kind="string", data="0")), e.opt_outs(unreadable=[(e.CLR4, "64")])],
+    "opt_outs",
+    [
+        e.opt_outs(),
+        e.opt_outs(e.Value(data=1)),
+        e.opt_outs(e.Value(kind="string", data="0")),
+        e.opt_outs(unreadable=[(e.CLR4, "64")]),
+    ],
     ids=["gone", "1", "text", "unreadable"],
 )
 def test_good_outcomes_do_not_help_when_the_value_is_not_there(opt_outs: t.Any) -> None:
@@ -81,7 +94,9 @@ def test_a_step_that_failed_explains_the_host(status: str) -> None:
     )
 
 
-@pytest.mark.parametrize("after", [f.judge(f.unread("fe01", saved=e.front_end())), f.judge(f.unread("fe01")), f.judge(e.edge())])
+@pytest.mark.parametrize(
+    "after", [f.judge(f.unread("fe01", saved=e.front_end())), f.judge(f.unread("fe01")), f.judge(e.edge())]
+)
 def test_a_host_that_cannot_be_read_after_the_change_is_a_failure(after: Assessment) -> None:
     assert result(override(), after).result == "failed"
 
@@ -92,7 +107,9 @@ def test_a_connection_that_is_still_broken_is_a_failure() -> None:
 
 
 def test_a_rollback_is_done_when_the_values_are_back_whatever_the_verdict() -> None:
-    before = f.judge(e.front_end(opt_outs=e.opt_outs(e.Value()), records=e.records(dataclasses.replace(RECORD, time_utc=e.EARLIER))))
+    before = f.judge(
+        e.front_end(opt_outs=e.opt_outs(e.Value()), records=e.records(dataclasses.replace(RECORD, time_utc=e.EARLIER)))
+    )
     plan = f.plan(before, "rollback")
     assert result(plan, f.judge(e.front_end(started=AFTER))).result == "done"
     assert result(plan, fixed()).result == "failed"

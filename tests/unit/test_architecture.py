@@ -1,0 +1,270 @@
+# Copyright (c) 2026, the sfb.kb4023993 contributors
+# GNU General Public License v3.0-or-later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The direction of the arrows, read from the imports, and that nothing that changes a host is within reach of an audit."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import pathlib
+import typing as t
+
+import pytest
+import yaml
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.operations import OPERATIONS
+
+ROOT: t.Final = pathlib.Path(__file__).parents[2]
+PLUGINS: t.Final = ROOT / "plugins"
+UTILS: t.Final = PLUGINS / "plugin_utils"
+PURE: t.Final = (
+    "evaluate",
+    "plan",
+    "verify",
+    "waves",
+    "connections",
+    "fleet",
+    "findings",
+    "host_findings",
+    "records",
+    "evidence",
+    "codec",
+)
+RULES: t.Final = tuple(f"rules.{path.stem}" for path in sorted((UTILS / "rules").glob("*.py")))
+REPORT: t.Final = tuple(f"report.{path.stem}" for path in sorted((UTILS / "report").glob("*.py")))
+CHANGING: t.Final = frozenset({"act"})
+TALKING: t.Final = frozenset({"act", "task", "reading", "host.session", "ansible"})
+# Types of operations and the wire carry no connection.
+AUDITING: t.Final = ("audit", "compliance")
+
+
+def _path(module: str) -> pathlib.Path:
+    return UTILS / (module.replace(".", "/") + ".py")
+
+
+@functools.cache
+def imports(path: pathlib.Path) -> frozenset[str]:
+    """What a file imports when it runs: modules of plugin_utils (``host.wire``), and the first name of all others."""
+    found: set[str] = set()
+    for node in _running(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            found.update(_targets(path, node))
+    return frozenset(found)
+
+
+def _running(tree: ast.AST) -> t.Iterator[ast.AST]:
+    """All nodes but those below ``if TYPE_CHECKING``, which never run."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            continue
+        yield node
+        yield from _running(node)
+
+
+def _targets(path: pathlib.Path, node: ast.ImportFrom) -> t.Iterator[str]:
+    if not node.level:
+        yield (node.module or "").split(".")[0]
+        return
+    folder = path.parents[node.level - 1]
+    base = folder.joinpath(*(node.module or "").split("."))
+    for alias in node.names:
+        target = base / alias.name if (base / f"{alias.name}.py").exists() else base
+        if target.is_relative_to(UTILS):
+            yield ".".join(target.relative_to(UTILS).parts)
+
+
+@functools.cache
+def reached(path: pathlib.Path) -> frozenset[str]:
+    """All modules that importing a file loads, directly or through others."""
+    seen: set[str] = set()
+    waiting = [*imports(path)]
+    while waiting:
+        module = waiting.pop()
+        if module not in seen:
+            seen.add(module)
+            if _path(module).exists():
+                waiting.extend(imports(_path(module)))
+    return frozenset(seen)
+
+
+def test_the_reader_of_imports_sees_what_is_there() -> None:
+    assert "host.session" in imports(UTILS / "act.py")
+    assert "rules.verdict" in imports(UTILS / "connections.py")
+    assert "act" in reached(PLUGINS / "action" / "sfb_apply.py")
+    assert "host.wire" in reached(UTILS / "collect.py") - imports(UTILS / "evaluate.py")
+    assert len(RULES) >= 8
+
+
+@pytest.mark.parametrize("module", [*PURE, *RULES, *REPORT])
+def test_judging_planning_and_reporting_import_nothing_that_talks_to_a_host(module: str) -> None:
+    assert not imports(_path(module)) & TALKING
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="fleet and connections import collect (for PeerQuestion and CLIENT_AUTH), and collect imports host.session and so ansible",
+)
+def test_judging_planning_and_reporting_load_nothing_that_talks_to_a_host_through_others() -> None:
+    found = {module: sorted(reached(_path(module)) & TALKING) for module in [*PURE, *RULES, *REPORT]}
+    assert {module: bad for module, bad in found.items() if bad} == {}
+
+
+@pytest.mark.parametrize("module", [*PURE, *RULES, *REPORT])
+def test_judging_planning_and_reporting_read_no_clock_and_no_environment(module: str) -> None:
+    text = _path(module).read_text("utf-8")
+    assert not {"time", "os", "random", "secrets", "socket", "subprocess", "requests"} & imports(_path(module))
+    for word in (".now(", ".utcnow(", ".today(", "open(", "getenv"):
+        assert word not in text
+
+
+def test_only_act_sends_operations_that_change_a_host() -> None:
+    changing = {operation.__name__ for operation in OPERATIONS if operation.CHANGES}
+    assert changing == {"RegistrySet", "RegistryDelete", "ServiceRestart"}
+    for path in sorted(PLUGINS.rglob("*.py")):
+        if path.name in ("act.py", "operations.py"):
+            continue
+        used = {
+            node.attr if isinstance(node, ast.Attribute) else node.id
+            for node in ast.walk(ast.parse(path.read_text("utf-8")))
+            if isinstance(node, (ast.Attribute, ast.Name))
+        }
+        assert not used & changing, path
+
+
+def test_only_the_session_runs_commands_on_a_host() -> None:
+    for path in sorted(PLUGINS.rglob("*.py")):
+        text = path.read_text("utf-8")
+        assert path.name == "session.py" or "_low_level_execute_command" not in text, path
+        assert "_execute_module" not in text, path
+
+
+# ---- what an audit can reach
+
+
+def _yaml(path: pathlib.Path) -> t.Any:
+    return yaml.safe_load(path.read_text("utf-8"))
+
+
+def _tasks(data: t.Any) -> t.Iterator[dict[str, t.Any]]:
+    for task in data or []:
+        yield task
+        for part in ("block", "rescue", "always", "tasks", "pre_tasks", "post_tasks", "handlers"):
+            yield from _tasks(task.get(part))
+
+
+def files_of(playbook: str) -> set[pathlib.Path]:
+    """The playbook and all task files that it can run."""
+    seen: set[pathlib.Path] = set()
+    waiting = [ROOT / "playbooks" / f"{playbook}.yml"]
+    while waiting:
+        path = waiting.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        for task in _tasks(_yaml(path)):
+            waiting.extend(_called(task, path))
+    return seen
+
+
+def _called(task: dict[str, t.Any], path: pathlib.Path) -> t.Iterator[pathlib.Path]:
+    for key, value in task.items():
+        word = key.removeprefix("ansible.builtin.")
+        if word in ("import_role", "include_role"):
+            role = ROOT / "roles" / value["name"].removeprefix("sfb.kb4023993.")
+            yield role / "tasks" / f"{value.get('tasks_from', 'main').removesuffix('.yml')}.yml"
+        elif word in ("import_tasks", "include_tasks", "import_playbook"):
+            yield path.parent / (value if isinstance(value, str) else value["file"])
+        elif word == "roles":
+            pytest.fail(f"{path}: a play with roles: is not followed by this test")
+
+
+def modules_of(playbook: str) -> set[str]:
+    """The modules and actions that it can run, by their full names."""
+    found: set[str] = set()
+    for path in files_of(playbook):
+        for task in _tasks(_yaml(path)):
+            found.update(key for key in task if "." in key)
+    return found
+
+
+def test_the_reader_of_playbooks_sees_what_is_there() -> None:
+    assert "sfb.kb4023993.sfb_apply" in modules_of("remediate")
+    assert "sfb.kb4023993.sfb_facts" in modules_of("audit")
+    assert {path.parent.parent.name for path in files_of("audit")} >= {"audit", "report"}
+
+
+@pytest.mark.parametrize("playbook", AUDITING)
+def test_an_audit_runs_no_action_that_imports_what_changes_a_host(playbook: str) -> None:
+    own = {name.rpartition(".")[2] for name in modules_of(playbook) if name.startswith("sfb.kb4023993.")}
+    assert own
+    for name in own:
+        assert not imports(PLUGINS / "action" / f"{name}.py") & CHANGING, name
+
+
+@pytest.mark.xfail(
+    strict=True, reason="run.py imports Outcome from act, so every audit action loads the code that changes hosts"
+)
+@pytest.mark.parametrize("playbook", AUDITING)
+def test_an_audit_loads_nothing_that_changes_a_host_through_others(playbook: str) -> None:
+    own = {name.rpartition(".")[2] for name in modules_of(playbook) if name.startswith("sfb.kb4023993.")}
+    assert {name for name in own if reached(PLUGINS / "action" / f"{name}.py") & CHANGING} == set()
+
+
+@pytest.mark.parametrize("playbook", AUDITING)
+def test_an_audit_uses_nothing_else_that_runs_on_a_host(playbook: str) -> None:
+    others = {name for name in modules_of(playbook) if not name.startswith("sfb.kb4023993.")}
+    harmless = {
+        "import_role",
+        "import_tasks",
+        "include_tasks",
+        "include_role",
+        "fail",
+        "assert",
+        "debug",
+        "validate_argument_spec",
+        "set_fact",
+    }
+    assert {name.removeprefix("ansible.builtin.") for name in others} <= harmless
+
+
+@pytest.mark.parametrize("playbook", [path.stem for path in sorted((ROOT / "playbooks").glob("*.yml"))])
+def test_every_play_is_one_fleet_play_in_step_without_facts(playbook: str) -> None:
+    for play in _yaml(ROOT / "playbooks" / f"{playbook}.yml"):
+        assert play["gather_facts"] is False
+        assert play["strategy"] == "ansible.builtin.linear"
+        assert "serial" not in play
+        assert "become" not in play
+        assert "sfb_kb4023993_hosts" in play["hosts"]
+
+
+# ---- the house
+
+
+@pytest.mark.parametrize("path", sorted((PLUGINS / "action").glob("*.py")), ids=lambda path: path.stem)
+def test_an_action_is_thin_and_has_its_documentation(path: pathlib.Path) -> None:
+    assert len(path.read_text("utf-8").splitlines()) <= 90
+    assert (PLUGINS / "modules" / path.name).exists()
+
+
+def test_the_knowledge_has_no_logic() -> None:
+    loader = UTILS / "knowledge" / "loader.py"
+    assert [p.name for p in (UTILS / "knowledge").glob("*.py")] == ["loader.py"]
+    assert {name for name in reached(loader) if _path(name).exists()} <= {"codec"}
+    tree = ast.parse(loader.read_text("utf-8"))
+    words = (ast.For, ast.While, ast.Compare, ast.BoolOp, ast.Lambda, ast.Match)
+    public = [node for node in tree.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
+    assert len(public) >= 10
+    for function in public:
+        assert not [node for node in ast.walk(function) if isinstance(node, words)], function.name
+
+
+@pytest.mark.parametrize("name", ["batch.ps1", "bootstrap.ps1"])
+def test_nothing_from_outside_becomes_part_of_a_script(name: str) -> None:
+    text = (UTILS / "host" / name).read_text("utf-8").lower()
+    for word in ("add-type", "get-wmiobject", "get-ciminstance", "invoke-webrequest", "downloadstring", "write-error"):
+        assert word not in text
+    if name == "batch.ps1":
+        assert "invoke-expression" not in text
+        assert "[scriptblock]::create" not in text
