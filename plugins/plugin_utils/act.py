@@ -268,7 +268,5 @@ def _summary(changes: t.Sequence[ValueChange], plan: HostPlan) -> str:
     if plan.clear:
         parts.append("records of what is already back were removed")
     if plan.restart:
-        parts.append(
-            f"{SERVICE} has to be restarted" + ("" if plan.wave is None else f" in wave {plan.wave + 1}")
-        )
+        parts.append(f"{SERVICE} has to be restarted" + ("" if plan.wave is None else f" in wave {plan.wave + 1}"))
     return "; ".join(parts)[:1].upper() + "; ".join(parts)[1:] + "."

@@ -24,7 +24,13 @@ from ansible_collections.sfb.kb4023993.plugins.plugin_utils.evidence import (
     TopologyFact,
 )
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import operations as op
-from ansible_collections.sfb.kb4023993.plugins.plugin_utils.records import ChangeRecord, RestartRecord, record_text
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.records import (
+    ABSENT,
+    ChangeRecord,
+    RestartRecord,
+    ValueState,
+    record_text,
+)
 from lab.pki import Issued
 
 from builders.certificates import certificate, mark, thumbprint
@@ -271,6 +277,29 @@ def records(*found: ChangeRecord | RestartRecord | op.RegistryValue) -> op.Regis
         for each in found
     )
     return op.RegistryListReply(key_exists=bool(values), values=values, subkeys=(), truncated=False)
+
+
+def change_record(value: Value | None = None, **words: t.Any) -> ChangeRecord:
+    """Our record of an override written before the process started; ``words`` replaces its entries."""
+    value = value or Value()
+    made = ChangeRecord(
+        path=opt_out_key(value.clr),
+        name=value.name,
+        view=value.view,
+        key_existed=True,
+        before=ABSENT,
+        written=ValueState(kind="dword", data=0),
+        state="applied",
+        time_utc=EARLIER,
+        run_id="20260201T100000Z-abcdef",
+    )
+    return dataclasses.replace(made, **words)
+
+
+def restart_record(begun: str | None = None, *, since: str = LATER, **words: t.Any) -> RestartRecord:
+    """Our record of a restart that is needed, and begun if a time says so."""
+    made = RestartRecord(since_utc=since, begun_utc=begun, run_id="20260201T100000Z-abcdef")
+    return dataclasses.replace(made, **words)
 
 
 def sighted(value: Value, since: str) -> Sighting:

@@ -89,3 +89,14 @@ def planned(assessment: Assessment, name: str = "fe01", goal: Goal = "override",
 
 def refusals(assessment: Assessment, goal: Goal = "override", **policy: t.Any) -> dict[str, str]:
     return {refusal.host: refusal.reason for refusal in plan(assessment, goal, **policy).refused}
+
+
+def steps(plan: HostPlan) -> list[tuple[str, str, str, str, str]]:
+    """The changes of a host: key, value name, view, before, after."""
+    return [(x.path, x.name, x.view, str(x.expect), str(x.write)) for x in plan.changes]
+
+
+def left_alone(evidence: Evidence, goal: Goal = "override", **policy: t.Any) -> bool:
+    """Whether a server gets nothing, not even a refusal."""
+    found = plan(judge(evidence), goal, **policy)
+    return not found.hosts and not found.refused

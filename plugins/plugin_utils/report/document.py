@@ -77,14 +77,30 @@ def report_json(report: Report) -> str:
 
 
 def failing_hosts(report: Report, fail_on: t.Collection[str]) -> dict[str, str]:
-    """Hosts of this run that the exit contract fails, with the reason: by verdict, or because their part of the plan failed."""
+    """Hosts of this run that the exit contract fails, with the reason: by verdict, or because their part of the plan failed.
+
+    A preview (check mode) does not fail a host for what the shown plan would mend.
+    """
+    mended = _mended_by_plan(report) if report.check_mode else frozenset()
     failing = {
         host.name: f"{host.verdict}: {host.reason}"
         for host in report.latest.hosts
-        if host.in_run and host.verdict in fail_on
+        if host.in_run and host.verdict in fail_on and host.name not in mended
     }
     failing.update({result.host: result.message for result in report.results if result.result == "failed"})
     return failing
+
+
+def _mended_by_plan(report: Report) -> frozenset[str]:
+    """Broken hosts of which every broken connection has a validator that the plan changes."""
+    planned = {host.host for host in report.plan.hosts} if report.plan else set()
+    unmended: set[str] = set()
+    for connection in report.before.connections:
+        if connection.verdict == "broken" and connection.validator not in planned:
+            unmended.update((connection.validator, connection.peer))
+    return frozenset(
+        host.name for host in report.before.hosts if host.verdict == "broken" and host.name not in unmended
+    )
 
 
 def _sentence(counts: t.Mapping[str, int]) -> str:
