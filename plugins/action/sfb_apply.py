@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ..plugin_utils.act import Outcome, restart_service, write_changes
+from ..plugin_utils.act import restart_service, write_changes
 from ..plugin_utils.host.session import Session, SessionError
-from ..plugin_utils.plan import HostPlan, Plan, describe_changes
+from ..plugin_utils.host_plan import HostPlan
+from ..plugin_utils.outcome import Outcome
+from ..plugin_utils.plan import Plan, PlanError, describe_changes
 from ..plugin_utils.run import Run, RunError, Step
 from ..plugin_utils.task import Result, SfbAction, progress
 
@@ -18,6 +20,7 @@ class ActionModule(SfbAction):
     SPEC: t.ClassVar[dict[str, t.Any]] = {
         "state_dir": {"type": "path", "required": True},
         "run_id": {"type": "str", "required": True},
+        "plan_sha256": {"type": "str", "required": True},
         "step": {"type": "str", "choices": ["write", "restart"], "required": True},
         "wave": {"type": "int", "default": 0},
         "restart_timeout": {"type": "int", "default": 300},
@@ -28,6 +31,8 @@ class ActionModule(SfbAction):
         found = run.plan()
         if found is None:
             raise RunError(f"There is no plan in {run.directory}. Run sfb_evaluate with a goal first.")
+        if found[1] != arguments["plan_sha256"]:
+            raise PlanError(f"{run.plan_path} was changed since it was made. Nothing was done; run the playbook again.")
         host, step = str(task_vars["inventory_hostname"]), arguments["step"]
         plan, own = found[0], found[0].host(host)
         if own is None or (step == "restart" and own.wave != arguments["wave"]):
@@ -68,7 +73,7 @@ def _blocked(run: Run, plan: Plan, own: HostPlan, step: Step) -> Outcome | None:
     if written is None or not written.ok:
         return Outcome(status="refused", message="Not restarted, because its values were not written.")
     for other in plan.hosts:
-        if other.pool != own.pool or other.wave is None or own.wave is None or other.wave >= own.wave:
+        if other.group != own.group or other.wave is None or own.wave is None or other.wave >= own.wave:
             continue
         earlier = run.outcome(other.host, "restart")
         if earlier is None or not earlier.ok:

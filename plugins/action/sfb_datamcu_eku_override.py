@@ -13,7 +13,8 @@ from ..plugin_utils.act import write_changes
 from ..plugin_utils.facts import single_host
 from ..plugin_utils.files import new_run_id
 from ..plugin_utils.host.session import Session
-from ..plugin_utils.plan import describe_changes, plan_override
+from ..plugin_utils.host_plan import plan_override
+from ..plugin_utils.plan import describe_changes
 from ..plugin_utils.reading import read_or_fail
 from ..plugin_utils.rules.opt_outs import override_path
 from ..plugin_utils.task import Result, SfbAction, controller_now

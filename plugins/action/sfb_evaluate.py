@@ -8,8 +8,8 @@ from __future__ import annotations
 import typing as t
 
 from ..plugin_utils.evidence import InventoryFacts
+from ..plugin_utils.host_plan import Policy
 from ..plugin_utils.judging import Hosts, check_results, find_questions, judge, plan_changes
-from ..plugin_utils.plan import Policy
 from ..plugin_utils.report.document import verdict_counts
 from ..plugin_utils.run import Run
 from ..plugin_utils.task import Result, SfbAction, collection_version, controller_now, inventory_facts, progress

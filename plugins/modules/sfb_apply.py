@@ -18,6 +18,11 @@ description:
   - A step that fails or is refused does not fail the task; RV(status) tells, later restarts of the same pool are refused, and the
     verification and the report of the run name it. Other pools go on.
 options:
+  plan_sha256:
+    description:
+      - The fingerprint of the plan, as M(sfb.kb4023993.sfb_evaluate) returned it. A plan file that was changed since is refused.
+    type: str
+    required: true
   step:
     description: The step to do. Write on all hosts first, then restart wave by wave.
     type: str
@@ -64,12 +69,14 @@ EXAMPLES = r"""
   sfb.kb4023993.sfb_apply:
     state_dir: "{{ run.state_dir }}"
     run_id: "{{ run.run_id }}"
+    plan_sha256: "{{ judged.plan.sha256 }}"
     step: write
 
 - name: Restart Web Conferencing on the first server of each pool
   sfb.kb4023993.sfb_apply:
     state_dir: "{{ run.state_dir }}"
     run_id: "{{ run.run_id }}"
+    plan_sha256: "{{ judged.plan.sha256 }}"
     step: restart
     wave: 0
     restart_timeout: 120

@@ -16,7 +16,8 @@ import typing as t
 from .host import operations as op
 from .host.session import Session
 from .host.wire import Reply
-from .plan import HostPlan, ValueChange
+from .host_plan import HostPlan, ValueChange
+from .outcome import Outcome
 from .records import (
     KEY,
     NOW,
@@ -25,27 +26,17 @@ from .records import (
     Records,
     RestartRecord,
     ValueState,
+    can_be_read_back,
     read_records,
     record_text,
     target_name,
 )
 from .rules.times import is_after
+from .words import one_line
 
-Status = t.Literal["changed", "unchanged", "refused", "failed"]
 _PROCESS: t.Final = "DataMCUSvc"
 _STEP_SECONDS: t.Final = 20
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """How a step on a host ended. ``message`` is one plain sentence; ``refused`` and ``failed`` stop the host's pool."""
-
-    status: Status
-    message: str
-
-    @property
-    def ok(self) -> bool:
-        return self.status in ("changed", "unchanged")
+_RESTART: t.Final = f"restart|{SERVICE}".lower()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,15 +47,18 @@ class _Now:
     service: op.ServiceState
     process: op.ProcessState | None
     records: Records
+    invalid: frozenset[str]
+    truncated: bool
     values: tuple[op.RegistryReadReply, ...]
 
 
 class _StepError(Exception):
     """An operation of a step failed or was refused; becomes the outcome."""
 
-    def __init__(self, status: t.Literal["refused", "failed"], message: str) -> None:
+    def __init__(self, status: t.Literal["refused", "failed"], message: str, replies: t.Sequence[Reply] = ()) -> None:
         super().__init__(message)
-        self.outcome = Outcome(status=status, message=message)
+        self.replies = replies
+        self.outcome = Outcome(status=status, message=one_line(message, 1000))
 
 
 def write_changes(session: Session, plan: HostPlan, *, run_id: str) -> Outcome:
@@ -77,18 +71,35 @@ def write_changes(session: Session, plan: HostPlan, *, run_id: str) -> Outcome:
         if plan.machine_guid and now.machine_guid != plan.machine_guid:
             raise _StepError("refused", "This is not the machine that the plan was made for. Make a new plan.")
         todo = _still_to_do(plan, now)
-        operations: list[op.Operation] = []
+        # First of all the restart: a run that dies after the change must not leave a process that nobody restarts.
+        operations = _restart_operations(plan, now, run_id, changes=bool(todo))
         for change, found in todo:
             operations.extend(_change_operations(change, found, now.records, run_id))
-        if plan.restart and now.records.restart is None:
-            operations.append(_record_operation(RestartRecord(since_utc=NOW, run_id=run_id)))
         operations.extend(op.RegistryDelete(path=KEY, name=name, prune=True) for name in plan.clear)
         if not operations:
             return Outcome(status="unchanged", message="Nothing had to be written.")
-        _run(session, operations, stage="changing the registry")
+        try:
+            _run(session, operations, stage="changing the registry")
+        except _StepError as error:
+            _forget_restart(session, operations, error.replies)
+            raise
         return Outcome(status="changed", message=_summary([change for change, _found in todo], plan))
     except _StepError as error:
         return error.outcome
+
+
+def _restart_operations(plan: HostPlan, now: _Now, run_id: str, *, changes: bool) -> list[op.Operation]:
+    """The record of a restart that is needed from now on. One that stands and is not fulfilled is kept as it is."""
+    record = now.records.restart
+    if not plan.restart or plan.finish:
+        return []
+    if record and not _is_fulfilled(record, now):
+        return []
+    if record and record.begun_utc and not changes:
+        return []
+    # A fulfilled record would make the coming restart look as if it had happened already.
+    dependents = record.dependents if record and record.begun_utc else ()
+    return [_record_operation(RestartRecord(since_utc=NOW, dependents=dependents, run_id=run_id))]
 
 
 def restart_service(session: Session, *, run_id: str, timeout_seconds: int, only_if_recorded: bool = True) -> Outcome:
@@ -105,20 +116,54 @@ def restart_service(session: Session, *, run_id: str, timeout_seconds: int, only
         if record is None and only_if_recorded:
             return Outcome(status="unchanged", message="No restart was needed.")
         _check_startable(now.service)
-        record = record or RestartRecord(since_utc=NOW, run_id=run_id)
-        since = record.begun_utc or record.since_utc
-        done = now.process is not None and since != NOW and is_after(now.process.started_utc, since)
-        if done and not record.begun_utc:
-            _run(
-                session, [op.RegistryDelete(path=KEY, name=record.value_name, prune=True)], stage="clearing the record"
-            )
-            return Outcome(status="changed", message=f"{SERVICE} had already been restarted; its record was removed.")
+        if record and only_if_recorded and not record.begun_utc:
+            settled = _settled(record, now)
+            if settled:
+                _run(
+                    session,
+                    [op.RegistryDelete(path=KEY, name=record.value_name, prune=True)],
+                    stage="clearing the record",
+                )
+                return Outcome(status="unchanged", message=settled)
+        fulfilled = record is not None and _is_fulfilled(record, now)
+        if record is None or (fulfilled and not only_if_recorded):
+            record, fulfilled = RestartRecord(since_utc=NOW, run_id=run_id), False
         if not record.begun_utc:
             running = tuple(d.name for d in now.service.dependents if d.status in ("running", "start_pending"))
-            record = dataclasses.replace(record, begun_utc=NOW, dependents=running)
-        return _restart(session, now, record, already_new=done, timeout_seconds=timeout_seconds)
+            dependents = tuple(dict.fromkeys((*record.dependents, *running)))
+            record = dataclasses.replace(record, begun_utc=NOW, dependents=dependents)
+        return _restart(session, now, record, already_new=fulfilled, timeout_seconds=timeout_seconds)
     except _StepError as error:
         return error.outcome
+
+
+def _forget_restart(session: Session, operations: t.Sequence[op.Operation], replies: t.Sequence[Reply]) -> None:
+    """Take back a restart record of this batch, when none of the changes was made that it was for."""
+    ours = [o for o in operations if isinstance(o, op.RegistrySet) and o.name.lower() == _RESTART]
+    made = any(
+        isinstance(reply.value, op.RegistryChangeReply)
+        and reply.value.changed
+        and getattr(reply.operation, "path", KEY) != KEY
+        for reply in replies
+    )
+    if ours and not made:
+        _run(session, [op.RegistryDelete(path=KEY, name=ours[0].name, prune=True)], stage="clearing the record")
+
+
+def _is_fulfilled(record: RestartRecord, now: _Now) -> bool:
+    """Whether the process has started since the restart was asked for, or begun."""
+    since = record.begun_utc or record.since_utc
+    return now.process is not None and is_after(now.process.started_utc, since)
+
+
+def _settled(record: RestartRecord, now: _Now) -> str | None:
+    """Why a restart that was not begun is not needed any more."""
+    if _is_fulfilled(record, now):
+        return f"{SERVICE} had already been restarted; its record was removed."
+    if now.service.status == "stopped":
+        # Somebody stopped it, and starting it is theirs.
+        return f"{SERVICE} is stopped, so it was not restarted; its next start reads the change."
+    return None
 
 
 def _restart(session: Session, now: _Now, record: RestartRecord, *, already_new: bool, timeout_seconds: int) -> Outcome:
@@ -137,16 +182,16 @@ def _restart(session: Session, now: _Now, record: RestartRecord, *, already_new:
                 "run the same playbook again to go on from here.",
             )
         first, stop = [], reply.phase == "stopping"
-    clear = op.RegistryDelete(path=KEY, name=record.value_name, prune=True)
-    process: op.ProcessesReply = _run(session, [op.Processes(names=(_PROCESS,)), clear], stage="after the restart")[
-        0
-    ].value
     if reply.dependents_not_started:
+        # The record stays: it is what knows of them.
         raise _StepError(
             "failed",
             f"{SERVICE} runs again, but these services that depend on it do not: {', '.join(reply.dependents_not_started)}. "
-            "Start them on the server.",
+            "Start them on the server, or run the same playbook again.",
         )
+    clear = op.RegistryDelete(path=KEY, name=record.value_name, prune=True)
+    after = _run(session, [op.Processes(names=(_PROCESS,)), clear], stage="after the restart")
+    process: op.ProcessesReply = after[0].value
     started = process.processes[0].started_utc if process.processes else "an unknown time"
     return Outcome(status="changed", message=f"{SERVICE} was restarted and runs since {started}.")
 
@@ -160,12 +205,14 @@ def _read_now(session: Session, changes: t.Sequence[ValueChange]) -> _Now:
         *(op.RegistryRead(path=change.path, name=change.name, view=change.view) for change in changes),
     ]
     values = [reply.value for reply in _run(session, operations, stage="reading before the change")]
-    processes = values[2].processes
+    processes, records = values[2].processes, read_records(values[3])
     return _Now(
         machine_guid=values[0].machine_guid,
         service=values[1].services[0],
         process=processes[0] if processes else None,
-        records=read_records(values[3]),
+        records=records,
+        invalid=frozenset(name.lower() for name in records.invalid),
+        truncated=values[3].truncated,
         values=tuple(values[4:]),
     )
 
@@ -173,9 +220,16 @@ def _read_now(session: Session, changes: t.Sequence[ValueChange]) -> _Now:
 def _still_to_do(plan: HostPlan, now: _Now) -> list[tuple[ValueChange, op.RegistryReadReply]]:
     """The changes that a run that died has not already made; anything else than expected refuses all of them."""
     todo = []
+    hidden = now.truncated or not now.invalid.isdisjoint({_RESTART, *map(_target, plan.changes)})
+    if plan.changes and hidden:
+        raise _StepError(
+            "refused",
+            f"The record of an earlier change below HKLM\\{KEY} cannot be read, and writing would lose it. Look at it on the server.",
+        )
     for change, reply in zip(plan.changes, now.values, strict=True):
         found = ValueState.of(reply.value)
-        unfinished = any(r.value_name == _target(change) and r.state == "intent" for r in now.records.changes)
+        record = next((r for r in now.records.changes if r.value_name == _target(change)), None)
+        unfinished = record.state == "intent" if record else change.expect == change.write
         if found not in (change.expect, change.write):
             raise _StepError(
                 "refused",
@@ -199,18 +253,28 @@ def _change_operations(
     The oldest "before" is kept through later changes; a change back to it ends the record.
     """
     earlier = next((r for r in records.changes if r.value_name == _target(change)), None)
+    # What somebody else wrote after us is theirs: then that is what was there before.
+    kept = earlier if earlier and change.expect in (earlier.written, earlier.before) else None
     record = ChangeRecord(
         path=change.path,
         name=change.name,
         view=change.view,
         key_existed=earlier.key_existed if earlier else found.key_exists,
-        before=earlier.before if earlier else change.expect,
+        before=kept.before if kept else change.expect,
         written=change.write,
         state="intent",
         time_utc=NOW,
         run_id=run_id,
     )
-    yield _record_operation(record)
+    if not can_be_read_back(record):
+        raise _StepError(
+            "refused",
+            f"What stands in the value {change.name!r} now cannot be recorded, so it could not be put back. Nothing was written.",
+        )
+    undo = earlier is not None and change.write == record.before and change.expect != change.write
+    if not undo:
+        # The record that an undo takes back says all that is needed, until it goes.
+        yield _record_operation(record)
     expected: dict[str, t.Any] = {"expect": "absent"}
     current = ValueState.of(found.value)
     if current.kind is not None:
@@ -226,7 +290,7 @@ def _change_operations(
             data=change.write.wire_data(),
             **expected,
         )
-    if change.write == record.before:
+    if undo:
         yield op.RegistryDelete(path=KEY, name=record.value_name, prune=True)
     else:
         yield _record_operation(dataclasses.replace(record, state="applied"))
@@ -244,12 +308,13 @@ def _run(session: Session, operations: t.Sequence[op.Operation], *, stage: str) 
     for reply in replies:
         if reply.error is not None:
             what = reply.operation.NAME.replace("_", " ")
-            raise _StepError("failed", f"{stage}: {what} failed ({reply.error.type}): {reply.error.message}")
+            raise _StepError("failed", f"{stage}: {what} failed ({reply.error.type}): {reply.error.message}", replies)
         if isinstance(reply.value, op.RegistryChangeReply) and reply.value.refused:
             found = ValueState.of(reply.value.before)
             raise _StepError(
                 "refused",
                 f"{stage}: somebody changed a value at the same time (it is {found} now). It was left alone; run again.",
+                replies,
             )
     return replies
 

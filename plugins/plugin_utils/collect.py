@@ -18,6 +18,7 @@ import dataclasses
 import hashlib
 import typing as t
 
+from .certificates import CLIENT_AUTH
 from .evidence import (
     ChainCheckFact,
     DotnetEvidence,
@@ -35,13 +36,11 @@ from .host import operations as op
 from .host.session import Session, SessionError
 from .host.wire import Reply
 from .knowledge import loader as knowledge
+from .questions import PeerCertificate, PeerQuestion
 from .records import KEY as RECORDS_KEY
 from .topology import TopologyError, parse_topology
 
 SECTIONS: t.Final = ("system", "services", "dotnet", "opt_outs", "certificates", "events", "records", "lync")
-# SHA-1 thumbprint, the certificate, its issuers.
-_PeerCertificate = tuple[str, bytes, tuple[bytes, ...]]
-CLIENT_AUTH: t.Final = "1.3.6.1.5.5.7.3.2"
 _NDP4: t.Final = r"SOFTWARE\Microsoft\NET Framework Setup\NDP\v4\Full"
 _VIEWS: t.Final[tuple[op.View, ...]] = ("64", "32")
 # A week shows a problem that comes and goes; what counts is judged against the start of the process.
@@ -60,18 +59,6 @@ class Header:
     inventory_name: str
     collected_utc: str
     inventory: InventoryFacts
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class PeerQuestion:
-    """What one Front End is asked about its peers: certificates to check, and names whose certificate nobody could read."""
-
-    certificates: tuple[_PeerCertificate, ...]
-    names: tuple[tuple[str, int], ...]
-
-    @property
-    def is_empty(self) -> bool:
-        return not self.certificates and not self.names
 
 
 class _Batch:
@@ -162,9 +149,9 @@ def collect_peers(session: Session, evidence: Evidence, question: PeerQuestion) 
     )
 
 
-def _shown_now(presented: t.Sequence[Presented], asked: t.Collection[str]) -> tuple[_PeerCertificate, ...]:
+def _shown_now(presented: t.Sequence[Presented], asked: t.Collection[str]) -> tuple[PeerCertificate, ...]:
     """Certificates that peers presented and that the host was not asked about yet."""
-    found: dict[str, _PeerCertificate] = {}
+    found: dict[str, PeerCertificate] = {}
     for reading in presented:
         der = reading.reply.certificate
         if der is not None:
@@ -174,7 +161,7 @@ def _shown_now(presented: t.Sequence[Presented], asked: t.Collection[str]) -> tu
     return tuple(found.values())
 
 
-def _peer_batches(certificates: t.Sequence[_PeerCertificate], names: t.Sequence[tuple[str, int]]) -> t.Iterator[_Batch]:
+def _peer_batches(certificates: t.Sequence[PeerCertificate], names: t.Sequence[tuple[str, int]]) -> t.Iterator[_Batch]:
     """The questions in batches that fit an old server's envelope."""
     for start in range(0, max(len(certificates), len(names)), _PEERS_PER_BATCH):
         batch = _Batch()
@@ -361,6 +348,7 @@ def _topology(reply: op.LyncCommandReply | None) -> tuple[tuple[TopologyFact, ..
             front_end=pool.front_end,
             edge=pool.edge,
             edge_pool=pool.edge_pool.lower() if pool.edge_pool else None,
+            names_edge=pool.names_edge,
         )
         for pool in parsed.pools
         if pool.front_end or pool.edge

@@ -8,8 +8,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .certificates import CertificateError, EkuVerdict, Usage, judge_usage
-from .collect import CLIENT_AUTH
+from .certificates import CLIENT_AUTH, CertificateError, EkuVerdict, Usage, judge_usage
 from .findings import ConnectionJudgement
 from .fleet import Fleet, HostView, Link, connection_ports
 from .rules.pools import WORDS
@@ -104,7 +103,7 @@ class ConnectionJudge:
 
     def _certificates(self, link: Link, validator: HostView, peer: HostView | None) -> tuple[HeldCertificate, ...]:
         shown = peer.certificate if peer else None
-        if peer and shown and shown.current and peer.source.failure is None:
+        if peer and shown and shown.current and peer.read_now:
             return (shown.current, shown.assigned) if shown.assigned else (shown.current,)
         # A server that nobody may log on to still shows its certificate to any Front End that asks; its own Front End first.
         for view in (validator, *self._fleet.views.values()):

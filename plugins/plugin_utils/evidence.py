@@ -121,13 +121,17 @@ class Presented:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TopologyFact:
-    """One pool as the product's own topology has it. ``edge_pool``: the Edge pool its conferencing depends on."""
+    """One pool as the product's own topology has it. ``edge_pool``: the Edge pool its conferencing depends on.
+
+    ``names_edge``: it depends on some Edge, so that no ``edge_pool`` is a doubt and not a no.
+    """
 
     pool: str
     machines: tuple[str, ...]
     front_end: bool
     edge: bool
     edge_pool: str | None
+    names_edge: bool
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

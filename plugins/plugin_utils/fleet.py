@@ -8,9 +8,9 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .collect import PeerQuestion
 from .evidence import Evidence, Failure, InventoryFacts, TopologyFact
 from .knowledge import loader as knowledge
+from .questions import PeerQuestion
 from .records import NO_RECORDS, Records, read_records
 from .rules.enforcement import EnforcementFacts, enforcement_facts
 from .rules.failures import FailureFacts, failure_facts
@@ -59,6 +59,11 @@ class HostView:
     @property
     def full_name(self) -> str:
         return self.source.evidence.full_name if self.source.evidence else self.source.name.lower()
+
+    @property
+    def read_now(self) -> bool:
+        """Whether its evidence is of this run, not saved by an earlier one."""
+        return self.source.in_run and self.readable
 
     @property
     def readable(self) -> bool:
@@ -112,7 +117,7 @@ def peer_questions(fleet: Fleet) -> dict[str, PeerQuestion]:
             for held in (shown.current, shown.assigned) if shown else ():
                 if held:
                     certificates[held.thumbprint] = (held.thumbprint, held.der, held.issuers)
-            if not shown or not shown.current or (peer and peer.source.failure):
+            if not peer or not shown or not shown.current or not peer.read_now:
                 names.extend((target, port) for target in link.names for port in _probe_ports(link.kind))
         question = PeerQuestion(certificates=tuple(certificates.values()), names=tuple(dict.fromkeys(names)))
         if not question.is_empty:
@@ -156,11 +161,16 @@ def _member(view: HostView) -> Member:
 
 
 def _topology(views: dict[str, HostView]) -> list[TopologyFact]:
-    """All pools that any host knows of. What a pool's own member says of it counts most, so it comes last."""
+    """All pools that any host knows of. What a pool's own member says of it counts most, so it comes last.
+
+    An Edge stands in a DMZ: it is not believed what it says of pools of Front Ends.
+    """
     own: list[TopologyFact] = []
     others: list[TopologyFact] = []
     for view in views.values():
         for fact in (view.source.evidence.topology if view.source.evidence else None) or ():
+            if fact.front_end and view.role.role != "front_end":
+                continue
             (own if view.full_name in fact.machines else others).append(fact)
     return [*others, *own]
 

@@ -12,7 +12,8 @@ import typing as t
 from .evaluate import Assessment, evaluate
 from .evidence import InventoryFacts
 from .fleet import InventoryHost, build_fleet, peer_questions
-from .plan import Plan, PlanError, Policy, Refusal, make_plan
+from .host_plan import Policy
+from .plan import Plan, PlanError, Refusal, make_plan
 from .run import Reading, Run, approved_plan
 from .verify import verify
 

@@ -120,6 +120,13 @@ def target_name(path: str, name: str, view: View) -> str:
     return f"change|{view}|{path}|{name}".lower()
 
 
+def can_be_read_back(record: ChangeRecord | RestartRecord) -> bool:
+    """Whether a record, once written, would be accepted by :func:`read_records`; else a rollback would not find it."""
+    moment = "2000-01-01T00:00:00Z"
+    stamped = record_text(record).replace(NOW, moment)
+    return _read_one(RegistryValue(name=record.value_name, kind="string", data=stamped)) is not None
+
+
 def record_text(record: ChangeRecord | RestartRecord) -> str:
     return json.dumps(encode(record), ensure_ascii=True)
 

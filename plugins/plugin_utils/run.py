@@ -23,14 +23,14 @@ import json
 import pathlib
 import typing as t
 
-from .act import Outcome
 from .codec import CodecError, decode, encode
-from .collect import PeerQuestion
 from .evidence import Evidence, EvidenceError, Failure, InventoryFacts, load
 from .files import evidence_directory, file_name, run_directory, write_private
 from .findings import Judgement
 from .fleet import InventoryHost
+from .outcome import Outcome
 from .plan import Plan, PlanError, plan_hash, plan_text, read_plan
+from .questions import PeerQuestion
 from .verify import HostResult
 
 Reading = t.Literal["before", "after"]

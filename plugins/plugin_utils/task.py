@@ -23,6 +23,7 @@ from .host.session import SessionError
 from .knowledge.loader import KnowledgeError
 from .plan import PlanError
 from .run import RunError
+from .words import one_line
 
 Result = dict[str, t.Any]
 _EXPECTED: t.Final = (SessionError, EvidenceError, StateError, PlanError, RunError, KnowledgeError)
@@ -67,7 +68,7 @@ class SfbAction(ActionBase):  # type: ignore[misc]
 
 def progress(host: str, text: str) -> None:
     """One line of progress, as it happens."""
-    Display().display(f"{host}: {text}")
+    Display().display(one_line(f"{host}: {text}", 1000))
 
 
 def controller_now() -> datetime.datetime:

@@ -73,7 +73,8 @@ class TopologyPool:
 
     A Standard Edition server is a pool of one machine with its own name. ``front_end``: Web Conferencing (the validator) is installed
     on it. ``edge``: it is an Edge pool. ``edge_pool``: the FQDN of the Edge pool that the Front End pool's conferencing service
-    depends on, None where it has none or where it is not certain (then ``notes`` of the topology says why).
+    depends on, None where it has none or where it is not certain. ``names_edge``: the service depends on some Edge, so that None is a
+    doubt (``notes`` of the topology may say why) and not a no.
     """
 
     fqdn: str
@@ -81,6 +82,7 @@ class TopologyPool:
     front_end: bool
     edge: bool
     edge_pool: str | None
+    names_edge: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,6 +117,7 @@ class _Cluster:
     element: ET.Element
     edge: bool = False
     front_end: bool = False
+    names_edge: bool = False
     edge_services: set[_ServiceKey] = dataclasses.field(default_factory=set)
 
 
@@ -145,6 +148,7 @@ class _Reader:
                 front_end=cluster.front_end,
                 edge=cluster.edge,
                 edge_pool=self._edge_pool(cluster.fqdn, cluster.edge_services),
+                names_edge=cluster.names_edge,
             )
         return Topology(pools=tuple(pools[name] for name in sorted(pools)), notes=tuple(self._notes))
 
@@ -190,6 +194,7 @@ class _Reader:
             elif self._has_web_conferencing(service, "-".join(key)):
                 cluster.front_end = True
                 cluster.edge_services.update(_edge_dependencies(service))
+                cluster.names_edge = cluster.names_edge or _names_edge(service)
 
     def _has_web_conferencing(self, service: ET.Element, name: str) -> bool:
         """A pool for audio and video alone (Lync Server 2010) has conferencing services without the data part."""
@@ -211,6 +216,15 @@ class _Reader:
             self._note(f"The pool {fqdn} depends on more than one Edge pool: {', '.join(sorted(names))}.")
             return None
         return next(iter(names), None)
+
+
+def _names_edge(service: ET.Element) -> bool:
+    """Whether a service depends on any Edge, of whatever usage: then a missing ``edge_pool`` is a doubt, not a no."""
+    keys = (
+        _service_key(element)
+        for element in service.iterfind(f"{_TOPOLOGY}DependsOn/{_TOPOLOGY}Dependency/{_TOPOLOGY}ServiceId")
+    )
+    return any(key is not None and key[1] == "EdgeServer" for key in keys)
 
 
 def _edge_dependencies(service: ET.Element) -> Iterator[_ServiceKey]:

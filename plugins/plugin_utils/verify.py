@@ -10,8 +10,11 @@ import typing as t
 
 from .evaluate import Assessment
 from .findings import HostJudgement
-from .plan import HostPlan, Plan, current_state
+from .fleet import HostView
+from .host_plan import HostPlan, current_state
+from .plan import Plan
 from .records import SERVICE
+from .rules.times import is_after
 
 Result = t.Literal["done", "pending", "failed"]
 
@@ -48,6 +51,10 @@ def _verify(host: HostPlan, plan: Plan, after: Assessment, outcomes: t.Sequence[
         found = current_state(view, wrong[0])
         message = f"The value {wrong[0].name!r} is {found or 'unreadable'} after the change, not {wrong[0].write}."
         return HostResult(host=host.host, result="failed", message=message)
+    if host.wave is not None:
+        failure = _restart_failure(host, view)
+        if failure:
+            return HostResult(host=host.host, result="failed", message=failure)
     if host.restart and judged.restart_pending:
         if plan.restart == "later":
             message = f"Written; {SERVICE} still has to be restarted, as asked for (restart=later)."
@@ -57,6 +64,16 @@ def _verify(host: HostPlan, plan: Plan, after: Assessment, outcomes: t.Sequence[
     if plan.goal == "override" and judged.verdict == "broken":
         return HostResult(host=host.host, result="failed", message=f"Still broken: {judged.reason}")
     return HostResult(host=host.host, result="done", message=_success(host, plan, judged))
+
+
+def _restart_failure(host: HostPlan, view: HostView) -> str | None:
+    """Why the restart of a host cannot be called done: the service must run, in a process that started after the plan."""
+    if not view.role.running:
+        return f"{SERVICE} does not run after its restart. Look at it on the server."
+    started = view.role.process.started_utc if view.role.process else None
+    if host.started_utc and not host.finish and not is_after(started, host.started_utc):
+        return f"{SERVICE} still runs in the process of {host.started_utc}, so the change is not in effect. Run again."
+    return None
 
 
 def _success(host: HostPlan, plan: Plan, judged: HostJudgement) -> str:

@@ -306,8 +306,18 @@ def sighted(value: Value, since: str) -> Sighting:
     return Sighting(opt_out=f"change|{value.view}|{opt_out_key(value.clr)}|{value.name}".lower(), since_utc=since)
 
 
-def pool_fact(pool: str, *machines: str, edge_pool: str | None = None, edge: bool = False) -> TopologyFact:
-    return TopologyFact(pool=pool, machines=machines, front_end=not edge, edge=edge, edge_pool=edge_pool)
+def pool_fact(
+    pool: str, *machines: str, edge_pool: str | None = None, edge: bool = False, names_edge: bool = False
+) -> TopologyFact:
+    """A pool of the product's topology. ``names_edge`` without ``edge_pool``: it depends on an Edge that could not be told."""
+    return TopologyFact(
+        pool=pool,
+        machines=machines,
+        front_end=not edge,
+        edge=edge,
+        edge_pool=edge_pool,
+        names_edge=names_edge or edge_pool is not None,
+    )
 
 
 def full(name: str) -> str:

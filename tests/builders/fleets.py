@@ -12,7 +12,8 @@ from ansible_collections.sfb.kb4023993.plugins.plugin_utils.evaluate import Asse
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.evidence import Evidence, Failure, InventoryFacts
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.findings import ConnectionJudgement, HostJudgement
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.fleet import InventoryHost
-from ansible_collections.sfb.kb4023993.plugins.plugin_utils.plan import Goal, HostPlan, Plan, Policy, Restart, make_plan
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host_plan import Goal, HostPlan, Policy, Restart
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.plan import Plan, make_plan
 
 NOW: t.Final = datetime.datetime(2026, 3, 8, 12, 0, 10, tzinfo=datetime.timezone.utc)
 UNREACHABLE: t.Final = Failure(

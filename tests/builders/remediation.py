@@ -10,7 +10,7 @@ import typing as t
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.act import Outcome
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import operations as op
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.session import SessionError
-from ansible_collections.sfb.kb4023993.plugins.plugin_utils.plan import Goal, HostPlan
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host_plan import Goal, HostPlan
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.records import KEY, Records, read_records
 from lab import client
 
@@ -65,22 +65,31 @@ def enforces(simulated: Simulated, name: str = "fe01") -> bool:
 
 
 def cut_everywhere(prepare: t.Callable[[], Simulated], goal: Goal, step: str) -> t.Iterator[tuple[int, Simulated]]:
-    """The same step again and again, each time with a connection that dies one operation later, until it comes through."""
-    for operations in range(1, 60):
+    """The same step again and again, each time with a connection that dies after another one of the operations that change the
+    server, and once before the first of them."""
+    whole = prepare()
+    plan = _ready(whole, goal, step)
+    session = whole.session()
+    assert _step(whole, plan, step, session).ok
+    changing = [number for number, operation in enumerate(session.done, start=1) if operation.CHANGES]
+    assert len(changing) > 1, "the step did hardly anything"
+    for operations in (1, *changing):
         simulated = prepare()
-        plan = planned(simulated, goal)
-        session = simulated.session(operations=operations)
-        if step == "restart":
-            assert simulated.write(plan).ok
+        plan = _ready(simulated, goal, step)
         try:
-            _step(simulated, plan, step, session)
+            _step(simulated, plan, step, simulated.session(operations=operations))
         except SessionError:
             simulated.deployment.clock.advance(30)
             yield operations, simulated
         else:
-            assert operations > 4, "the step did hardly anything"
-            return
-    raise AssertionError("the step never came to its end")
+            raise AssertionError(f"the connection did not die after {operations} operations")
+
+
+def _ready(simulated: Simulated, goal: Goal, step: str) -> HostPlan:
+    """The plan, and for the restart also its values written."""
+    plan = planned(simulated, goal)
+    assert step == "write" or simulated.write(plan).ok
+    return plan
 
 
 def _step(simulated: Simulated, plan: HostPlan, step: str, session: CutSession) -> Outcome:

@@ -22,7 +22,8 @@ from ansible_collections.sfb.kb4023993.plugins.plugin_utils.fleet import Invento
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.operations import Operation
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.session import Session, SessionError
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.wire import Reply, decode_reply, encode_batch
-from ansible_collections.sfb.kb4023993.plugins.plugin_utils.plan import Goal, HostPlan, Plan, Policy, Restart, make_plan
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host_plan import Goal, HostPlan, Policy, Restart
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.plan import Plan, make_plan
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.rules.opt_outs import sightings
 from lab import client
 from lab.agent import shipped_batch, shipped_bootstrap

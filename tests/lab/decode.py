@@ -17,7 +17,7 @@ from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.operations impo
 
 _BY_NAME: dict[str, type[Operation]] = {operation.NAME: operation for operation in OPERATIONS}
 _ESCAPES = {"%25": "%", "%09": "\t", "%0D": "\r", "%0A": "\n"}
-_ESCAPE = re.compile(r"%(25|09|0D|0A)")
+_ESCAPE = re.compile(r"%(?:25|09|0D|0A|u([0-9A-F]{4}))")
 _VERSION = 1
 _HEADER = re.compile(rf"batch\t{_VERSION}\t(?P<nonce>[0-9a-f]{{16}})\t(?P<deadline>[0-9]+)\t(?P<stop>[01])\n")
 
@@ -118,7 +118,7 @@ def _value(hint: t.Any, text: str, where: str) -> t.Any:
         except binascii.Error:
             pass
     if hint is str:
-        return _ESCAPE.sub(lambda match: _ESCAPES[match[0]], text)
+        return _ESCAPE.sub(lambda match: chr(int(match[1], 16)) if match[1] else _ESCAPES[match[0]], text)
     if t.get_origin(hint) is t.Literal and text in t.get_args(hint):
         return text
     raise PayloadError(f"{where} cannot be {text[:60]!r}.")

@@ -9,7 +9,7 @@ import dataclasses
 import typing as t
 
 import pytest
-from ansible_collections.sfb.kb4023993.plugins.plugin_utils.records import KEY
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.records import ABSENT, KEY
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.verify import verify
 from builders import evidence as e
 from builders import fleets as f
@@ -95,6 +95,19 @@ def test_the_records_are_for_administrators_alone_and_go_with_the_last_change() 
     assert not simulated.host().registry.exists(KEY)
 
 
+def test_records_that_asked_for_no_restart_leave_nothing_behind_either() -> None:
+    simulated = Simulated(
+        fe01={"certificate": "both", "opt_outs": [{"view": 32, "age": "90m"}]}, edge01={"certificate": "both"}
+    )
+    before = simulated.dump()
+    process = simulated.host().web_conferencing()
+    simulated.run()
+    assert value(simulated, view="32") is None
+    simulated.run("rollback")
+    assert simulated.dump() == before
+    assert simulated.host().web_conferencing() is process
+
+
 @pytest.mark.parametrize("product", ["lync2010", "lync2013"])
 def test_each_product_gets_the_value_that_its_own_process_reads(product: t.Any) -> None:
     update = (
@@ -147,6 +160,19 @@ def test_a_value_that_somebody_changes_between_reading_and_writing_is_left_alone
     assert outcome.status == "refused"
     assert "somebody changed" in outcome.message
     assert value(simulated) == ("dword", 1)
+
+
+def test_a_change_that_is_refused_leaves_no_restart_behind() -> None:
+    simulated = broken()
+    session = simulated.session()
+    plan = planned(simulated)
+
+    def interfere() -> None:
+        if session.batches == 2:
+            simulated.host().registry.write(OPT_OUTS, EXE, "dword", 1)
+
+    session.before_batch = interfere
+    assert simulated.write(plan, session=session).status == "refused"
     assert records(simulated).restart is None
 
 
@@ -177,17 +203,29 @@ def test_a_key_that_may_not_be_written_fails_with_the_stage_and_restarts_nothing
     assert records(simulated).restart is None
 
 
-def test_the_oldest_before_is_kept_through_later_changes() -> None:
+def test_the_oldest_before_is_kept_through_our_own_later_changes() -> None:
     simulated = broken(WRONG[0])
     before = simulated.dump()
+    plan = planned(simulated)
+    simulated.run()
+    simulated.deployment.clock.advance(60)
+    (change,) = plan.changes
+    again = dataclasses.replace(change, expect=change.write, write=ABSENT)
+    assert simulated.write(dataclasses.replace(plan, changes=(again,))).ok
+    assert [(str(r.before), str(r.written)) for r in records(simulated).changes] == [("REG_SZ 0", "absent")]
+    simulated.run("rollback")
+    assert simulated.dump() == before
+
+
+def test_what_somebody_else_wrote_in_between_is_what_comes_back() -> None:
+    simulated = broken(WRONG[0])
     simulated.run()
     simulated.host().registry.write(OPT_OUTS, EXE, "string", "00")
     simulated.deployment.clock.advance(60)
     simulated.run()
     assert value(simulated) == ("dword", 0)
-    assert [str(r.before) for r in records(simulated).changes] == ["REG_SZ 0"]
     simulated.run("rollback")
-    assert simulated.dump() == before
+    assert value(simulated) == ("string", "00")
 
 
 def test_nothing_to_do_writes_nothing() -> None:

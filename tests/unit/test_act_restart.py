@@ -66,6 +66,17 @@ def test_restart_later_writes_and_leaves_the_restart_to_a_later_run() -> None:
     assert simulated.plan().hosts == ()
 
 
+def test_a_restart_by_hand_is_not_made_again() -> None:
+    simulated = broken()
+    simulated.run(restart="later")
+    client.ask(simulated.deployment, "fe01", op.ServiceRestart(name=MCU, stop=True))
+    simulated.deployment.clock.advance(5)
+    session = simulated.session()
+    assert "already been restarted" in simulated.restart(session=session).message
+    assert not any(isinstance(x, op.ServiceRestart) for x in session.done)
+    assert records(simulated).restart is None
+
+
 def test_a_restart_by_hand_ends_the_waiting() -> None:
     simulated = broken()
     simulated.run(restart="later")
@@ -77,10 +88,6 @@ def test_a_restart_by_hand_ends_the_waiting() -> None:
     assert records(simulated).restart is None
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="act.write_changes keeps a restart record that is already fulfilled; the restart of the new change is then taken for done",
-)
 @pytest.mark.parametrize("left", ["restarted by hand", "died after the restart"])
 def test_a_fulfilled_restart_record_does_not_swallow_the_restart_of_a_later_rollback(left: str) -> None:
     simulated = broken()
@@ -117,7 +124,7 @@ def test_a_restart_that_is_stuck_names_its_state_and_a_later_run_goes_on_from_th
 
 
 def test_a_slow_service_is_waited_for_in_short_batches() -> None:
-    simulated = broken(services={MCU: {"stop_seconds": 45, "start_seconds": 30}})
+    simulated = broken(services={MCU: {"stop_seconds": 45, "start_seconds": 30}}, dependents=["RTCONE"])
     simulated.write(planned(simulated))
     session = simulated.session()
     assert simulated.restart(session=session, timeout=600).status == "changed"
@@ -125,6 +132,9 @@ def test_a_slow_service_is_waited_for_in_short_batches() -> None:
     assert [x.stop for x in asked] == [True, True, True, False][: len(asked)]
     assert len(asked) > 2
     assert all(x.seconds <= 20 for x in asked)
+    dependent = simulated.host().services.get("RTCONE")
+    assert dependent is not None
+    assert dependent.status == "running", "it was stopped by the first batch and is known to the last one by the record"
 
 
 def test_a_service_that_does_not_start_is_said_and_started_by_the_next_run() -> None:
@@ -218,3 +228,23 @@ def test_an_edge_that_nobody_may_log_on_to_is_judged_through_its_front_end(certi
         fe01={"certificate": "both"}, edge01={"certificate": certificate, "quirks": {"unreachable": True}}
     )
     assert f.verdict(simulated.judge(), "fe01") == verdict
+
+
+def test_a_dependent_that_does_not_come_back_is_tried_again_by_the_next_run() -> None:
+    simulated = broken(dependents=["RTCONE"], services={"RTCONE": {"fails_to_start": True}})
+    simulated.run()
+    dependent = simulated.host().services.get("RTCONE")
+    assert dependent is not None
+    dependent.behaviour.fails_to_start = False
+    simulated.run()
+    service = simulated.host().services.get("RTCONE")
+    assert service is not None
+    assert service.status == "running"
+
+
+def test_a_process_whose_start_is_hidden_is_not_restarted_by_every_run() -> None:
+    simulated = broken(quirks={"hidden_processes": True})
+    simulated.run()
+    process = simulated.host().web_conferencing()
+    simulated.run()
+    assert simulated.host().web_conferencing() is process

@@ -61,9 +61,14 @@ def test_the_topology_comes_before_events() -> None:
     assert sources(f.judge(own, edge())) == {"edge01": ("by the product's topology", False)}
 
 
-def test_the_topology_of_any_host_of_the_fleet_will_do() -> None:
-    assessment = f.judge(front_end(), edge(topology=TOPOLOGY))
-    assert sources(assessment) == {"edge01": ("by the product's topology", False)}
+def test_the_topology_of_any_front_end_of_the_fleet_will_do() -> None:
+    other = front_end("fe02", pool="pool02.contoso.example", edge_pool="none", topology=TOPOLOGY)
+    assert sources(f.judge(front_end(), other, edge())) == {"edge01": ("by the product's topology", False)}
+
+
+def test_an_edge_is_not_believed_what_it_says_of_front_end_pools() -> None:
+    lie = (e.pool_fact(POOL, "fe01.contoso.example"),)
+    assert "edge01" in f.peers(f.judge(front_end(), edge(topology=lie)), "fe01")
 
 
 def test_what_a_pools_own_member_says_of_it_counts_most() -> None:
@@ -125,7 +130,14 @@ def test_none_as_edge_pool_means_that_there_is_no_edge() -> None:
 
 def test_a_topology_without_an_edge_means_that_there_is_no_edge() -> None:
     own = front_end(topology=(e.pool_fact(POOL, "fe01.contoso.example"),))
-    assert f.peers(f.judge(own, edge()), "fe01") == {"fe01": "compliant"}
+    assert f.peers(f.judge(own), "fe01") == {"fe01": "compliant"}
+
+
+@pytest.mark.parametrize("doubt", ["names an Edge that could not be told", "there is an Edge"])
+def test_a_topology_without_an_edge_is_not_believed_where_something_else_speaks_of_one(doubt: str) -> None:
+    own = front_end(topology=(e.pool_fact(POOL, "fe01.contoso.example", names_edge=doubt.startswith("names")),))
+    assessment = f.judge(own, *([edge(cert=c.certificate("server_only"))] if doubt.startswith("there") else []))
+    assert f.verdict(assessment, "fe01") != "compliant"
 
 
 def test_without_any_known_edge_the_connection_is_there_and_not_assessed() -> None:
@@ -222,9 +234,9 @@ def test_an_edge_pool_variable_that_names_a_front_end_pool_is_no_pass() -> None:
     assert f.verdict(assessment, "fe01") != "compliant"
 
 
-def test_a_pool_name_for_front_ends_and_edges_both_is_no_pass() -> None:
-    assessment = f.judge(front_end(pool=POOL), edge(pool=POOL))
-    assert f.verdict(assessment, "fe01") == "not_assessed"
+def test_an_edge_that_a_slip_puts_into_a_pool_of_front_ends_is_still_judged() -> None:
+    assessment = f.judge(front_end(pool=POOL), edge(pool=POOL, cert=c.certificate("server_only")))
+    assert f.verdict(assessment, "fe01") == "broken"
 
 
 # ---- servers that could not be read

@@ -111,6 +111,7 @@ def test_pools_machines_and_edge_pools() -> None:
                 front_end=True,
                 edge=False,
                 edge_pool="edge01.contoso.example",
+                names_edge=True,
             ),
             topology.TopologyPool(
                 fqdn="se01.contoso.example",
@@ -118,6 +119,7 @@ def test_pools_machines_and_edge_pools() -> None:
                 front_end=True,
                 edge=False,
                 edge_pool="edge02.contoso.example",
+                names_edge=True,
             ),
         ),
         notes=(),

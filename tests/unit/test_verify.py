@@ -79,7 +79,7 @@ def test_good_outcomes_do_not_help_when_the_value_is_not_there(opt_outs: t.Any) 
 
 def test_a_process_that_was_not_restarted_is_a_failure_although_the_step_said_done() -> None:
     found = result(override(), fixed(e.STARTED))
-    assert (found.result, "not restarted" in found.message) == ("failed", True)
+    assert (found.result, "not in effect" in found.message) == ("failed", True)
 
 
 def test_a_restart_put_off_on_purpose_is_pending() -> None:

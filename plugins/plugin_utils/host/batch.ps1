@@ -58,12 +58,17 @@ function Get-FailureType($exception) {
 
 # ---- the data of a batch --------------------------------------------------------------------------------------------------------
 
+# Halves of surrogate pairs, which names in the registry may hold and UTF-8 cannot.
+$surrogate = New-Object Text.RegularExpressions.Regex '%u([0-9A-F]{4})'
+$surrogateHalf = [Text.RegularExpressions.MatchEvaluator] { param($found) [string][char][Convert]::ToInt32($found.Groups[1].Value, 16) }
+
 # All operations of the data, each with its name and a table of its fields, a list of texts for each.
 function Read-Operations([string[]]$lines) {
     foreach ($line in $lines) {
         if ($line -eq '') { continue }
         $name, $value, $more = $line.Split([char]9)
         if ($null -eq $value -or $null -ne $more) { throw 'a line is not a name and a value' }
+        if ($value.IndexOf('%u') -ge 0) { $value = $surrogate.Replace($value, $surrogateHalf) }
         $value = $value.Replace('%09', "`t").Replace('%0D', "`r").Replace('%0A', "`n").Replace('%25', '%')
         if ($name -ceq 'op') {
             $fields = @{}
@@ -664,7 +669,7 @@ function New-Chain {
 function Get-UsageProperty([string]$thumbprint, [string[]]$stores) {
     foreach ($store in $stores) {
         foreach ($place in @('Microsoft\SystemCertificates', 'Policies\Microsoft\SystemCertificates', 'Microsoft\EnterpriseCertificates')) {
-            $blob = Get-MachineValue "SOFTWARE\$place\$store\Certificates\$thumbprint" 'Blob'
+            [byte[]]$blob = Get-MachineValue "SOFTWARE\$place\$store\Certificates\$thumbprint" 'Blob'
             for ($offset = 0; $blob -and $offset + 12 -le $blob.Length; $offset += 12 + $length) {
                 $length = [BitConverter]::ToInt32($blob, $offset + 8)
                 if ($length -lt 0 -or $length -gt $blob.Length - $offset - 12) { break }

@@ -12,7 +12,7 @@ The data part of a batch is text in UTF-8, lines of TAB-separated fields, which 
     names<TAB>RTCDATAPROXY
 
 Every field of an operation is a line ``name<TAB>value``; a list is the same name again, an empty list no line. Values: text with
-``%``, TAB, CR and LF as ``%25 %09 %0D %0A``; numbers in decimal; true and false as 1 and 0; bytes as base64.
+``%``, TAB, CR and LF as ``%25 %09 %0D %0A`` and halves of surrogate pairs as ``%uD800``; numbers in decimal; true and false as 1 and 0; bytes as base64.
 
 The reply is ASCII between two markers that hold the nonce. White space between the markers is not part of it (consoles wrap lines;
 blanks inside text are written as ``\\u0020``)::
@@ -38,6 +38,8 @@ from .operations import Operation
 VERSION: t.Final = 1
 _SPACE: t.Final = re.compile(r"\s+")
 _ESCAPES: t.Final = str.maketrans({"%": "%25", "\t": "%09", "\r": "%0D", "\n": "%0A"})
+# Names in the registry may hold halves of surrogate pairs, which UTF-8 has no form for.
+_LONE: t.Final = re.compile("[\ud800-\udfff]")
 _NONCE: t.Final = re.compile(r"[0-9a-f]{16}\Z")
 
 ErrorType = t.Literal[
@@ -106,7 +108,7 @@ def _encode_value(value: str | int | bool | bytes) -> str:
         return "1" if value else "0"
     if isinstance(value, bytes):
         return base64.b64encode(value).decode("ascii")
-    return str(value).translate(_ESCAPES)
+    return _LONE.sub(lambda found: f"%u{ord(found.group()):04X}", str(value).translate(_ESCAPES))
 
 
 def decode_reply(

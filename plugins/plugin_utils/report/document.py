@@ -77,7 +77,8 @@ def report_json(report: Report) -> str:
 
 
 def failing_hosts(report: Report, fail_on: t.Collection[str]) -> dict[str, str]:
-    """Hosts of this run that the exit contract fails, with the reason: by verdict, or because their part of the plan failed.
+    """Hosts of this run that the exit contract fails, with the reason: by verdict, or because their part of the plan failed or was
+    refused.
 
     A preview (check mode) does not fail a host for what the shown plan would mend.
     """
@@ -87,6 +88,8 @@ def failing_hosts(report: Report, fail_on: t.Collection[str]) -> dict[str, str]:
         for host in report.latest.hosts
         if host.in_run and host.verdict in fail_on and host.name not in mended
     }
+    if report.plan:
+        failing.update({refusal.host: f"not changed: {refusal.reason}" for refusal in report.plan.refused})
     failing.update({result.host: result.message for result in report.results if result.result == "failed"})
     return failing
 

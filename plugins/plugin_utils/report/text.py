@@ -9,9 +9,10 @@ import textwrap
 import typing as t
 
 from ..findings import Finding, HostJudgement, PoolJudgement
-from ..plan import HostPlan
+from ..host_plan import HostPlan
 from ..rules.pools import ASSUMED, INVENTORY
 from ..rules.verdict import ORDER
+from ..words import one_line
 from .document import Report
 
 _WIDTH: t.Final = 118
@@ -58,6 +59,8 @@ def _counts(hosts: t.Sequence[HostJudgement]) -> str:
 
 def _table(report: Report) -> str:
     judgement = report.latest
+    if not judgement.hosts:
+        return ""
     old = {host.name: host.verdict for host in report.before.hosts} if report.after else {}
     header = ("SERVER", "ROLE", "PRODUCT", "CERTIFICATE", "CHECK IN .NET", "OPT-OUT", "VERDICT")
     blocks: list[tuple[str, list[tuple[str, ...]]]] = []
@@ -84,15 +87,15 @@ def _table(report: Report) -> str:
 
 def _pool_title(pool: PoolJudgement) -> str:
     """The pool in words; how it is known is said where that is not the inventory."""
-    parts = [f"{_ROLE[pool.role]} pool {clean(pool.name)}"]
+    parts = [f"{_ROLE[pool.role]} pool {one_line(pool.name)}"]
     if pool.source != INVENTORY:
         parts[0] += f" ({pool.source})"
     if pool.role == "front_end":
-        names = ", ".join(map(clean, pool.edge_pools)) or ("none" if pool.edge_source != ASSUMED else "not known")
+        names = ", ".join(map(one_line, pool.edge_pools)) or ("none" if pool.edge_source != ASSUMED else "not known")
         known = "" if pool.edge_source == INVENTORY else f" ({pool.edge_source})"
         parts.append(f"Edge pool {names}{known}")
     if pool.missing:
-        parts.append(f"not read: {', '.join(map(clean, pool.missing))}")
+        parts.append(f"not read: {', '.join(map(one_line, pool.missing))}")
     return ", ".join(parts)
 
 
@@ -119,9 +122,9 @@ def _row(host: HostJudgement, old: t.Mapping[str, str]) -> tuple[str, ...]:
     if host.restart_pending:
         opt_out += ", restart pending"
     return (
-        clean(host.name, 40),
+        one_line(host.name, 40),
         _ROLE[host.role],
-        clean(host.product or "-", 34),
+        one_line(host.product or "-", 34),
         f"{_USAGE[certificate.usage]}, {certificate.days_left} days left" if certificate else "-",
         check,
         opt_out,
@@ -137,11 +140,13 @@ def _plan(report: Report) -> str:
     lines = ["Plan (check mode: nothing was changed):" if report.check_mode else "What was done:"]
     for host in plan.hosts:
         result = done.get(host.host)
-        state = f"{result.result.upper()}: {clean(result.message, 300)}" if result else _steps(host)
-        lines.append(_wrapped(f"  {clean(host.host)}: ", state))
+        state = f"{result.result.upper()}: {one_line(result.message, 300)}" if result else _steps(host)
+        lines.append(_wrapped(f"  {one_line(host.host)}: ", state))
         if result:
             lines.append(_wrapped("    ", _steps(host)))
-    lines.extend(_wrapped(f"  {clean(refusal.host)}: ", f"not changed: {refusal.reason}.") for refusal in plan.refused)
+    lines.extend(
+        _wrapped(f"  {one_line(refusal.host)}: ", f"not changed: {refusal.reason}.") for refusal in plan.refused
+    )
     if report.plan_sha256:
         lines.append(f"  SHA-256 of the plan file: {report.plan_sha256}")
     return "\n".join(lines)
@@ -149,8 +154,8 @@ def _plan(report: Report) -> str:
 
 def _steps(host: HostPlan) -> str:
     steps = [
-        f"{change.reason}: HKLM\\{change.path}{' (32-bit view)' if change.view == '32' else ''}, value {clean(change.name, 200)}: "
-        f"{clean(str(change.expect))} -> {change.write}"
+        f"{change.reason}: HKLM\\{change.path}{' (32-bit view)' if change.view == '32' else ''}, value {one_line(change.name, 200)}: "
+        f"{one_line(str(change.expect))} -> {change.write}"
         for change in host.changes
     ]
     if host.restart:
@@ -173,8 +178,8 @@ def _findings(report: Report) -> str:
         lines.append(f"  {items[0].severity.upper():<8} {identifier}: {items[0].title}")
         for item in items[:_HOSTS]:
             first, *more = item.evidence[:_EVIDENCE_LINES] or ("",)
-            lines.append(_wrapped(f"    {clean(item.host or item.pool or '', 60)}: ", clean(first, 400)))
-            lines.extend(_wrapped("      ", clean(line, 400)) for line in more)
+            lines.append(_wrapped(f"    {one_line(item.host or item.pool or '', 60)}: ", one_line(first, 400)))
+            lines.extend(_wrapped("      ", one_line(line, 400)) for line in more)
             if len(item.evidence) > _EVIDENCE_LINES:
                 lines.append(f"      and {len(item.evidence) - _EVIDENCE_LINES} more lines in the JSON report")
         if len(items) > _HOSTS:
@@ -185,7 +190,7 @@ def _findings(report: Report) -> str:
 
 def _not_assessed(report: Report) -> str:
     lines = [
-        _wrapped(f"  {clean(item.host or '')}: ", f"{clean(' '.join(item.evidence), 300)} {item.next_step}")
+        _wrapped(f"  {one_line(item.host or '')}: ", f"{one_line(' '.join(item.evidence), 300)} {item.next_step}")
         for item in report.latest.findings
         if item.id == "KB4023993-NOT-ASSESSED"
     ]
@@ -207,9 +212,3 @@ def _wrapped(prefix: str, text: str) -> str:
         break_on_hyphens=False,
         drop_whitespace=True,
     )
-
-
-def clean(text: str, limit: int = 120) -> str:
-    """Text from a server as one bounded line of printable characters: no terminal escapes, no line breaks."""
-    line = "".join(c if c.isprintable() else "?" for c in text)
-    return line if len(line) <= limit else line[: limit - 3] + "..."

@@ -74,6 +74,11 @@ def map_pools(members: t.Sequence[Member], topology: t.Iterable[TopologyFact]) -
     pool_of, sources = {}, {}
     for member in members:
         pool_of[member.name], sources[member.name] = _pool_of(member, facts)
+    front_end_pools = {pool_of[m.name] for m in members if m.role == "front_end"}
+    for member in members:
+        if member.role == "edge" and pool_of[member.name] in front_end_pools:
+            # A slip in the inventory (one variable for all): an Edge is never in a pool of Front Ends.
+            pool_of[member.name], sources[member.name] = member.full_name, "alone"
     pools = {}
     for role in ("front_end", "edge"):
         for name in sorted({pool_of[m.name] for m in members if m.role == role}):
@@ -94,7 +99,7 @@ def map_pools(members: t.Sequence[Member], topology: t.Iterable[TopologyFact]) -
         extra = {host for host, place in unread.items() if place == name and host.split(".")[0] not in labels}
         pools[name] = dataclasses.replace(pool, missing=tuple(sorted({*pool.missing, *extra})))
     paired = {
-        pool_of[m.name]: m.inventory.paired_pool.lower()
+        pool_of[m.name]: m.inventory.paired_pool.lower().rstrip(".")
         for m in members
         if m.role == "front_end" and m.inventory.paired_pool
     }
@@ -105,7 +110,7 @@ def map_pools(members: t.Sequence[Member], topology: t.Iterable[TopologyFact]) -
 
 def _pool_of(member: Member, facts: dict[str, TopologyFact]) -> tuple[str, Source]:
     if member.inventory.pool:
-        return member.inventory.pool.lower(), "inventory"
+        return member.inventory.pool.lower().rstrip("."), "inventory"
     for fact in facts.values():
         if member.full_name in fact.machines:
             return fact.pool, "topology"
@@ -143,21 +148,24 @@ def _edge_link(
     facts: dict[str, TopologyFact],
 ) -> EdgeLink:
     own = [m for m in members if m.role == "front_end" and pool_of[m.name] == name]
-    said = {m.inventory.edge_pool.lower() for m in own if m.inventory.edge_pool}
+    said = {m.inventory.edge_pool.lower().rstrip(".") for m in own if m.inventory.edge_pool}
     if any(name in pools and pools[name].role == "front_end" for name in said):
         # A slip in the inventory: Front Ends must not be judged as if they were the Edge.
         return EdgeLink(pools=(), source="assumed")
     if said:
         return EdgeLink(pools=tuple(sorted(said - {NO_EDGE})), source="inventory")
-    if name in facts:
-        edge = facts[name].edge_pool
-        return EdgeLink(pools=(edge,) if edge else (), source="topology")
     edge_pools = [pool for pool in pools.values() if pool.role == "edge"]
+    fact = facts.get(name)
+    if fact and fact.edge_pool:
+        return EdgeLink(pools=(fact.edge_pool,), source="topology")
     full_names = {m.full_name: pool_of[m.name] for m in members if m.role == "edge"}
     named = {n for m in own for n in m.event_names}
     seen = {full_names.get(n, n) for n in named}
     if seen:
         return EdgeLink(pools=tuple(sorted(seen)), source="events")
+    if fact and not fact.names_edge and not any(other.edge for other in facts.values()) and not edge_pools:
+        # "No Edge" is believed only where nothing else speaks of one.
+        return EdgeLink(pools=(), source="topology")
     front_end_pools = [pool for pool in pools.values() if pool.role == "front_end"]
     if len(edge_pools) == 1 and len(front_end_pools) == 1:
         return EdgeLink(pools=(edge_pools[0].name,), source="only_pool")

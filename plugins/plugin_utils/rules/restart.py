@@ -19,6 +19,12 @@ def recorded_restart_is_pending(view: HostView) -> bool:
     return bool(record and not _restarted_since(view, record.begun_utc or record.since_utc))
 
 
+def restart_is_begun(view: HostView) -> bool:
+    """A restart was begun by this collection and not ended: the service may be down, or what depends on it."""
+    record = view.records.restart
+    return bool(record and record.begun_utc)
+
+
 def restart_is_unfinished(view: HostView) -> bool:
     """A restart was begun by this collection, and the service has not come up since."""
     record = view.records.restart

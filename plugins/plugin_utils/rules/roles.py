@@ -11,6 +11,7 @@ import typing as t
 from ..evidence import Evidence
 from ..host.operations import ProcessState
 from ..knowledge import loader as knowledge
+from .times import is_after
 
 Role = t.Literal["front_end", "edge", "none", "unknown"]
 
@@ -92,9 +93,13 @@ def _executable(path: str | None, image: str) -> str | None:
 def _process(evidence: Evidence, image: str, executable: str | None) -> ProcessState | None:
     """The running process of the service: by name, and by path where Windows tells it."""
     name = image.rsplit(".", 1)[0].lower()
+    now = evidence.system.time_utc if evidence.system else None
     for process in evidence.processes or ():
         if process.name.lower() != name:
             continue
+        if is_after(process.started_utc, now):
+            # The host's clock was set back since: nothing can be concluded from such a time.
+            process = dataclasses.replace(process, started_utc=None)
         if process.path is None or executable is None or process.path.lower() == executable.lower():
             return process
     return None

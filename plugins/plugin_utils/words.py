@@ -1,0 +1,12 @@
+# Copyright (c) 2026, the sfb.kb4023993 contributors
+# GNU General Public License v3.0-or-later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Text from servers, made fit to be shown."""
+
+from __future__ import annotations
+
+
+def one_line(text: str, limit: int = 120) -> str:
+    """One bounded line of printable characters: no terminal escapes, no line breaks."""
+    line = "".join(c if c.isprintable() else "?" for c in text)
+    return line if len(line) <= limit else line[: limit - 3] + "..."
