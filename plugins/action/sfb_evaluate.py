@@ -9,10 +9,25 @@ import typing as t
 
 from ..plugin_utils.evidence import InventoryFacts
 from ..plugin_utils.host_plan import Policy
-from ..plugin_utils.judging import Hosts, check_results, find_questions, judge, plan_changes
+from ..plugin_utils.judging import (
+    Hosts,
+    check_results,
+    find_questions,
+    judge,
+    plan_changes,
+    refuse_different_settings,
+)
 from ..plugin_utils.report.document import verdict_counts
 from ..plugin_utils.run import Run
-from ..plugin_utils.task import Result, SfbAction, collection_version, controller_now, inventory_facts, progress
+from ..plugin_utils.task import (
+    PREFIX,
+    Result,
+    SfbAction,
+    collection_version,
+    controller_now,
+    inventory_facts,
+    progress,
+)
 
 
 class ActionModule(SfbAction):
@@ -33,6 +48,8 @@ class ActionModule(SfbAction):
         run = Run(arguments["state_dir"], arguments["run_id"])
         hosts = _hosts(arguments["hosts"], task_vars)
         reading = arguments["reading"]
+        if arguments["goal"]:
+            refuse_different_settings(hosts, task_vars["hostvars"], prefix=PREFIX)
         if arguments["stage"] == "peers":
             return {"changed": False, "hosts": find_questions(run, hosts, reading)}
         assessment = judge(run, hosts, reading, now=controller_now(), version=collection_version())

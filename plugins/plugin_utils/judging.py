@@ -17,6 +17,8 @@ from .plan import Plan, PlanError, Refusal, make_plan
 from .run import Reading, Run, approved_plan
 from .verify import verify
 
+_SETTINGS: t.Final = ("restart", "restart_timeout", "override_latent", "state_dir", "plan", "plan_sha256", "fail_on")
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Hosts:
@@ -25,6 +27,22 @@ class Hosts:
     all: tuple[str, ...]
     in_run: frozenset[str]
     inventory: t.Callable[[str], InventoryFacts]
+
+
+def refuse_different_settings(hosts: Hosts, variables: t.Mapping[str, t.Mapping[str, t.Any]], *, prefix: str) -> None:
+    """A run has one policy, read once; a host that seems to have another one must not be changed by it.
+
+    :raises PlanError: a setting of the run differs between its hosts.
+    """
+    for name in _SETTINGS:
+        values = {host: str(variables[host].get(prefix + name)) for host in sorted(hosts.in_run)}
+        first = next(iter(values), "")
+        other = next((host for host in values if values[host] != values[first]), None)
+        if other:
+            raise PlanError(
+                f"{prefix}{name} is {values[first]} for {first} and {values[other]} for {other}, but it holds for the whole run. "
+                "Set it once, with -e or for the group all, or run the hosts apart with --limit."
+            )
 
 
 def find_questions(run: Run, hosts: Hosts, reading: Reading) -> list[str]:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.sfb.kb4023993.plugins.plugin_utils.act import Outcome
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import operations as op
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.session import SessionError
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host_plan import Goal, HostPlan
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.outcome import Outcome
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.records import KEY, Records, read_records
 from lab import client
 

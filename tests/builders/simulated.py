@@ -23,6 +23,7 @@ from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.operations impo
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.session import Session, SessionError
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.wire import Reply, decode_reply, encode_batch
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host_plan import Goal, HostPlan, Policy, Restart
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.outcome import Outcome
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.plan import Plan, make_plan
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.rules.opt_outs import sightings
 from lab import client
@@ -152,14 +153,14 @@ class Simulated:
     def plan(self, goal: Goal = "override", *, restart: Restart = "now") -> Plan:
         return make_plan(self.judge(), Policy(goal=goal, restart=restart))
 
-    def write(self, plan: HostPlan, *, session: CutSession | None = None) -> act.Outcome:
+    def write(self, plan: HostPlan, *, session: CutSession | None = None) -> Outcome:
         outcome = act.write_changes(t.cast(Session, session or self.session(plan.host)), plan, run_id=RUN_ID)
         self.deployment.clock.advance(5)
         return outcome
 
     def restart(
         self, name: str = "fe01", *, session: CutSession | None = None, timeout: int = 60, force: bool = False
-    ) -> act.Outcome:
+    ) -> Outcome:
         outcome = act.restart_service(
             t.cast(Session, session or self.session(name)),
             run_id=RUN_ID,
@@ -171,7 +172,7 @@ class Simulated:
 
     def run(
         self, goal: Goal = "override", *, restart: Restart = "now", timeout: int = 60
-    ) -> tuple[Plan, list[act.Outcome]]:
+    ) -> tuple[Plan, list[Outcome]]:
         """One whole run: judge, plan, write, restart wave by wave."""
         plan = self.plan(goal, restart=restart)
         outcomes = [self.write(host) for host in plan.hosts]

@@ -100,10 +100,6 @@ def test_check_mode_says_which_hosts_would_change(story: Story) -> None:
     assert "Plan (check mode: nothing was changed):" in story.check.played.output
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="roles/report fails in check mode what the plan would fix, so a preview of a needed remediation always ends with 2",
-)
 def test_check_mode_ends_well_when_the_plan_would_fix_everything(story: Story) -> None:
     assert story.check.played.code == 0
 

@@ -11,11 +11,11 @@ import typing as t
 
 import pytest
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils import judging
-from ansible_collections.sfb.kb4023993.plugins.plugin_utils.act import Outcome
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.evidence import Evidence, InventoryFacts, save
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.files import StateError
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host_plan import Policy
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.judging import Hosts, judge, plan_changes
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.outcome import Outcome
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.plan import PlanError, plan_hash, plan_text
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.run import Reading, Run, RunError, approved_plan
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.verify import HostResult

@@ -14,8 +14,8 @@ The data part of a batch is text in UTF-8, lines of TAB-separated fields, which 
 Every field of an operation is a line ``name<TAB>value``; a list is the same name again, an empty list no line. Values: text with
 ``%``, TAB, CR and LF as ``%25 %09 %0D %0A`` and halves of surrogate pairs as ``%uD800``; numbers in decimal; true and false as 1 and 0; bytes as base64.
 
-The reply is ASCII between two markers that hold the nonce. White space between the markers is not part of it (consoles wrap lines;
-blanks inside text are written as ``\\u0020``)::
+The reply is ASCII between two markers that hold the nonce. Line breaks between the markers are not part of it (consoles wrap lines);
+blanks are written as ``\\u0020``, so that any blank is a sign of something foreign::
 
     [[sfb.kb4023993-NONCE[{"failure":null,"replies":[{"ok":true,"ms":3,"value":{...}},
                            {"ok":false,"ms":0,"error":{"type":"denied","message":"..."}}]}]NONCE]]
@@ -36,7 +36,8 @@ from ..codec import CodecError, decode
 from .operations import Operation
 
 VERSION: t.Final = 1
-_SPACE: t.Final = re.compile(r"\s+")
+_BREAKS: t.Final = re.compile(r"\s*[\r\n]\s*")
+_FOREIGN: t.Final = re.compile(r"[^\x21-\x7e]")
 _ESCAPES: t.Final = str.maketrans({"%": "%25", "\t": "%09", "\r": "%0D", "\n": "%0A"})
 # Names in the registry may hold halves of surrogate pairs, which UTF-8 has no form for.
 _LONE: t.Final = re.compile("[\ud800-\udfff]")
@@ -119,7 +120,7 @@ def decode_reply(
     :raises ReplyError: no reply, a cut one, two of them, or one that does not fit the operations.
     """
     begin, end = markers(nonce)
-    text = _SPACE.sub("", printed)
+    text = _BREAKS.sub("", printed)
     start = text.find(begin)
     if start < 0:
         raise ReplyError("missing", "the command printed no reply")
@@ -128,7 +129,11 @@ def decode_reply(
         raise ReplyError("cut", f"the reply ends after {len(text) - start} characters without its end marker")
     if text.find(begin, start + 1) >= 0:
         raise ReplyError("garbled", "the command printed more than one reply")
-    return _decode_document(text[start + len(begin) : stop], operations)
+    document = text[start + len(begin) : stop]
+    if _FOREIGN.search(document):
+        # The script writes neither blanks nor anything beyond ASCII: something else wrote into its reply.
+        raise ReplyError("garbled", "something else was printed into the reply")
+    return _decode_document(document, operations)
 
 
 def _decode_document(text: str, operations: t.Sequence[Operation]) -> tuple[tuple[Reply, ...], BatchFailure | None]:
