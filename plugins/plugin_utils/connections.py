@@ -70,6 +70,9 @@ class ConnectionJudge:
         enforcement: Enforcement = "unknown"
         if readable and validator.enforcement:
             enforcement = validator.enforcement.enforcement
+            if enforcement == "not_yet" and validator.enforcement.check == "present" and failing:
+                # Only the times of files say that it is not loaded; the failures say that an older one checks already.
+                enforcement = "enforces"
         verdict = connection_verdict(
             peer_certificate=view.answer,
             opt_out_in_effect=bool(readable and validator.opt_outs and validator.opt_outs.in_effect),

@@ -12,6 +12,7 @@ The state directory holds evidence, plans and reports::
 from __future__ import annotations
 
 import datetime
+import hashlib
 import os
 import pathlib
 import re
@@ -22,6 +23,8 @@ import typing as t
 import urllib.parse
 
 _TEMPORARY: t.Final = "sfb_kb4023993-"
+# A file name has 255 bytes, and something follows.
+_LONGEST: t.Final = 180
 _RUN_ID: t.Final = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}\Z")
 
 
@@ -85,6 +88,8 @@ def remove_temporary(path: pathlib.Path) -> None:
 def file_name(name: str, suffix: str = ".json") -> str:
     """A safe file name for any inventory name, one to one, never a path and never hidden."""
     quoted = urllib.parse.quote(name, safe="")
+    if len(quoted) > _LONGEST:
+        quoted = f"{quoted[:_LONGEST]}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
     return (f"%2E{quoted[1:]}" if quoted.startswith(".") else quoted) + suffix
 
 

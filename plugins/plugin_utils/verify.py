@@ -61,8 +61,11 @@ def _verify(host: HostPlan, plan: Plan, after: Assessment, outcomes: t.Sequence[
             return HostResult(host=host.host, result="pending", message=message)
         message = f"{SERVICE} was not restarted, so the change is not in effect."
         return HostResult(host=host.host, result="failed", message=message)
-    if plan.goal == "override" and judged.verdict == "broken":
-        return HostResult(host=host.host, result="failed", message=f"Still broken: {judged.reason}")
+    own = [
+        c for c in after.judgement.connections if c.validator == host.host and c.verdict == "broken" and not c.assumed
+    ]
+    if plan.goal == "override" and own and not host.finish:
+        return HostResult(host=host.host, result="failed", message=f"Still broken, to {own[0].peer}: {own[0].reason}")
     return HostResult(host=host.host, result="done", message=_success(host, plan, judged))
 
 

@@ -131,13 +131,8 @@ def test_all_others_are_judged(audited: Audited, name: str) -> None:
     assert audited.played.verdicts[name] == "broken"
 
 
-UNNOTICED = pytest.mark.xfail(
-    strict=True, reason="wire.decode_reply takes foreign characters inside a JSON string for the server's own words"
-)
-
-
 @pytest.mark.matrix
-@pytest.mark.parametrize("name", [pytest.param(name, marks=UNNOTICED) if name == "garbled" else name for name in ILL])
+@pytest.mark.parametrize("name", ILL)
 def test_ill_host_is_not_assessed_with_its_own_reason_and_advice(audited: Audited, name: str) -> None:
     assert audited.played.verdicts[name] == "not_assessed"
     (finding,) = audited.played.findings(name).values()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-import threading
 from pathlib import Path
 
 from lab.reader import ScenarioError
@@ -22,9 +21,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--directory", required=True, type=Path, help="where inventory.yml and run files are written")
     parser.add_argument("--background-ready-file", type=Path, help="a file to make when the lab answers")
     options = parser.parse_args(arguments)
-    stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
+    # Blocked here and taken by sigwait below: a handler could come in the middle of whatever this thread is doing.
+    stopping = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, stopping)
     directory = options.directory.resolve()
     try:
         lab = Lab(options.scenario, run_directory=directory / "run").start()
@@ -41,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("Stop it with ctrl-c, or end the process with SIGTERM.", flush=True)
         if options.background_ready_file:
             options.background_ready_file.write_text(f"{inventory}\n", encoding="utf-8")
-        stopping.wait()
+        signal.sigwait(stopping)
     print("The lab has ended.")
     return 0
 

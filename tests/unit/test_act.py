@@ -162,6 +162,22 @@ def test_a_value_that_somebody_changes_between_reading_and_writing_is_left_alone
     assert value(simulated) == ("dword", 1)
 
 
+def test_after_a_refused_change_the_rest_of_the_batch_is_not_carried_out() -> None:
+    simulated = broken(WRONG[1])
+    session = simulated.session()
+    plan = planned(simulated)
+    assert [change.view for change in plan.changes] == ["32", "64"]
+
+    def interfere() -> None:
+        if session.batches == 2:
+            simulated.host().registry.write(OPT_OUTS, EXE, "dword", 1, view="32")
+
+    session.before_batch = interfere
+    assert simulated.write(plan, session=session).status == "refused"
+    assert value(simulated) is None
+    assert not [record for record in records(simulated).changes if record.state == "applied"]
+
+
 def test_a_change_that_is_refused_leaves_no_restart_behind() -> None:
     simulated = broken()
     session = simulated.session()

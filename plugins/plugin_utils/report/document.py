@@ -80,9 +80,9 @@ def failing_hosts(report: Report, fail_on: t.Collection[str]) -> dict[str, str]:
     """Hosts of this run that the exit contract fails, with the reason: by verdict, or because their part of the plan failed or was
     refused.
 
-    A preview (check mode) does not fail a host for what the shown plan would mend.
+    Not failed is what the shown plan would mend (check mode), or a restart that was put off as asked for.
     """
-    mended = _mended_by_plan(report) if report.check_mode else frozenset()
+    mended = _mended_soon(report)
     failing = {
         host.name: f"{host.verdict}: {host.reason}"
         for host in report.latest.hosts
@@ -94,15 +94,17 @@ def failing_hosts(report: Report, fail_on: t.Collection[str]) -> dict[str, str]:
     return failing
 
 
-def _mended_by_plan(report: Report) -> frozenset[str]:
-    """Broken hosts of which every broken connection has a validator that the plan changes."""
-    planned = {host.host for host in report.plan.hosts} if report.plan else set()
+def _mended_soon(report: Report) -> frozenset[str]:
+    """Broken hosts of which every broken connection has a validator that will be mended: by the plan of a preview, or by a restart."""
+    mending = {result.host for result in report.results if result.result == "pending"}
+    if report.check_mode and report.plan:
+        mending.update(host.host for host in report.plan.hosts)
     unmended: set[str] = set()
-    for connection in report.before.connections:
-        if connection.verdict == "broken" and connection.validator not in planned:
+    for connection in report.latest.connections:
+        if connection.verdict == "broken" and connection.validator not in mending:
             unmended.update((connection.validator, connection.peer))
     return frozenset(
-        host.name for host in report.before.hosts if host.verdict == "broken" and host.name not in unmended
+        host.name for host in report.latest.hosts if host.verdict == "broken" and host.name not in unmended
     )
 
 
