@@ -28,9 +28,11 @@ from ..plugin_utils.task import (
     inventory_facts,
     progress,
 )
+from ..plugin_utils.words import counted
 
 
 class ActionModule(SfbAction):
+    ENDS_RUN = True
     SPEC: t.ClassVar[dict[str, t.Any]] = {
         "state_dir": {"type": "path", "required": True},
         "run_id": {"type": "str", "required": True},
@@ -64,7 +66,9 @@ class ActionModule(SfbAction):
             )
             approved = (arguments["plan"], arguments["plan_sha256"]) if arguments["plan"] else None
             plan, sha256 = plan_changes(run, assessment, policy, approved=approved)
-            progress("plan", f"{len(plan.hosts)} servers to change, {plan.waves} waves of restarts")
+            progress(
+                "plan", f"{counted(len(plan.hosts), 'server')} to change, {counted(plan.waves, 'wave')} of restarts"
+            )
             result["plan"] = {
                 "path": str(run.plan_path),
                 "sha256": sha256,

@@ -19,6 +19,7 @@ from ..plugin_utils.task import Result, SfbAction
 
 
 class ActionModule(SfbAction):
+    ENDS_RUN = True
     SPEC: t.ClassVar[dict[str, t.Any]] = {
         "state_dir": {"type": "path", "required": True},
         "run_id": {"type": "str", "required": True},

@@ -19,6 +19,7 @@ from .rules.opt_outs import sightings
 from .rules.times import format_time
 from .run import Reading, Run
 from .task import SfbAction, collection_version, controller_now, inventory_facts, progress
+from .words import counted
 
 _ROLES: t.Final = {
     "front_end": "Front End",
@@ -90,7 +91,7 @@ def ask_about_peers(action: SfbAction, variables: t.Mapping[str, t.Any], run: Ru
         return 0
     save(collect_peers(Session(action, host=host), evidence, question), run.evidence_directory)
     asked = len(question.certificates) + len(question.names)
-    progress(host, f"asked about {asked} certificates of its peers")
+    progress(host, f"asked about {counted(asked, 'certificate')} of its peers")
     return asked
 
 

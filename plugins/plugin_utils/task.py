@@ -18,7 +18,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from .evidence import EvidenceError, InventoryFacts
-from .files import StateError
+from .files import StateError, remove_temporary
 from .host.session import SessionError
 from .knowledge.loader import KnowledgeError
 from .plan import PlanError
@@ -37,6 +37,8 @@ class SfbAction(ActionBase):  # type: ignore[misc]
     _supports_check_mode = True
     _supports_async = False
     SPEC: t.ClassVar[dict[str, t.Any]] = {}
+    # Whether an error of this task ends the run of the whole fleet (it runs once, and has ``state_dir``).
+    ENDS_RUN: t.ClassVar[bool] = False
 
     def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> Result:
         result: Result = super().run(tmp, task_vars)
@@ -50,6 +52,9 @@ class SfbAction(ActionBase):  # type: ignore[misc]
         try:
             result.update(self.perform(arguments, task_vars or {}))
         except _EXPECTED as error:
+            if self.ENDS_RUN:
+                # Nothing comes after this task any more that would remove what only this run needed.
+                remove_temporary(pathlib.Path(arguments["state_dir"]))
             raise AnsibleActionFail(str(error)) from None
         return result
 

@@ -15,6 +15,7 @@ from .host_plan import HostPlan, current_state
 from .plan import Plan
 from .records import SERVICE
 from .rules.times import is_after
+from .words import counted
 
 Result = t.Literal["done", "pending", "failed"]
 
@@ -82,5 +83,8 @@ def _restart_failure(host: HostPlan, view: HostView) -> str | None:
 def _success(host: HostPlan, plan: Plan, judged: HostJudgement) -> str:
     started = f"; {SERVICE} runs since {judged.process_started_utc}" if host.restart else ""
     if plan.goal == "rollback":
-        return f"{len(host.changes)} values are back as they were{started}. {host.note}".strip()
+        if not host.changes:
+            return f"Old records were removed{started}. {host.note}".strip()
+        verb = "is" if len(host.changes) == 1 else "are"
+        return f"{counted(len(host.changes), 'value')} {verb} back as before{started}. {host.note}".strip()
     return f"Verified by a new reading: {judged.verdict}{started}. {host.note}".strip()

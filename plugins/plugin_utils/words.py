@@ -1,9 +1,14 @@
 # Copyright (c) 2026, the sfb.kb4023993 contributors
 # GNU General Public License v3.0-or-later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Text from servers, made fit to be shown."""
+"""Words for people: text from servers made fit to be shown, and numbers of things."""
 
 from __future__ import annotations
+
+
+def counted(number: int, thing: str) -> str:
+    """``1 server``, ``2 servers``."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def one_line(text: str, limit: int = 120) -> str:

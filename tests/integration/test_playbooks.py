@@ -92,9 +92,6 @@ def test_awx_failure_after_the_report_still_leaves_nothing(small: Fleet) -> None
     assert left_behind(small) == []
 
 
-@pytest.mark.xfail(
-    strict=True, reason="only sfb_report removes the temporary state directory, and a run that fails earlier has none"
-)
 def test_awx_failure_before_the_report_leaves_nothing_either(small: Fleet, tmp_path: Path) -> None:
     refused = {"sfb_kb4023993_plan": "/nonexistent/plan.json", "sfb_kb4023993_plan_sha256": "0" * 64}
     played = small.play("remediate", variables={**ON_AWX, **refused}, environment={"TMPDIR": str(tmp_path)})

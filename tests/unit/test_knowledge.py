@@ -209,7 +209,12 @@ def test_one_certificate_use_a_role_is_judged_and_ports_show_it() -> None:
     assert judged == {"front_end": "Default", "edge": "Internal"}
     assert sum(use.handling == "judged" for use in loader.certificate_uses()) == 2
     handling = {use.use: use.handling for use in loader.certificate_uses()}
-    assert handling["OAuthTokenIssuer"] == handling["AudioVideoAuthentication"] == handling["AccessEdgeExternal"] == "never"
+    assert (
+        handling["OAuthTokenIssuer"]
+        == handling["AudioVideoAuthentication"]
+        == handling["AccessEdgeExternal"]
+        == "never"
+    )
     assert handling["WebServicesInternal"] == handling["WebServicesExternal"] == "together"
     for port in loader.ports():
         assert {judged[role] for role in port.listener_roles} == {port.certificate_use}, port

@@ -24,8 +24,12 @@ Key = tuple[str, int]
 
 
 def cluster(number: int, fqdn: str, *machines: str | None, site: int = 1) -> str:
-    inner = "".join("<Machine />" if name is None else f'<Machine OrdinalInCluster="1" Fqdn="{name}" />' for name in machines)
-    return f'<Cluster RequiresSetup="true" Fqdn="{fqdn}"><ClusterId SiteId="{site}" Number="{number}" />{inner}</Cluster>'
+    inner = "".join(
+        "<Machine />" if name is None else f'<Machine OrdinalInCluster="1" Fqdn="{name}" />' for name in machines
+    )
+    return (
+        f'<Cluster RequiresSetup="true" Fqdn="{fqdn}"><ClusterId SiteId="{site}" Number="{number}" />{inner}</Cluster>'
+    )
 
 
 def service(
@@ -129,7 +133,12 @@ def test_pools_machines_and_edge_pools() -> None:
 
 @pytest.mark.parametrize(
     "before",
-    ["", "\ufeff", '<?xml version="1.0" encoding="utf-16"?>\n', '<?xml version="1.0" encoding="utf-8" standalone="yes"?>\n'],
+    [
+        "",
+        "\ufeff",
+        '<?xml version="1.0" encoding="utf-16"?>\n',
+        '<?xml version="1.0" encoding="utf-8" standalone="yes"?>\n',
+    ],
     ids=["bare", "byte order mark", "says utf-16", "says utf-8"],
 )
 def test_the_text_is_read_whatever_its_declaration_says(before: str) -> None:
@@ -137,7 +146,9 @@ def test_the_text_is_read_whatever_its_declaration_says(before: str) -> None:
 
 
 def test_a_prefixed_namespace_is_the_same_document() -> None:
-    prefixed = re.sub(r"<(/?)(?!t:)(\w+)", r"<\1t:\2", document([cluster(1, "se.example", None)], [service(("EdgeServer", 1), 1)]))
+    prefixed = re.sub(
+        r"<(/?)(?!t:)(\w+)", r"<\1t:\2", document([cluster(1, "se.example", None)], [service(("EdgeServer", 1), 1)])
+    )
     prefixed = prefixed.replace(f'xmlns="{NS}"', f'xmlns:t="{NS}"')
     assert by_name(prefixed)["se.example"].edge
 
@@ -152,13 +163,17 @@ def test_a_pool_without_an_edge_has_none() -> None:
 
 def test_an_audio_video_pool_is_no_front_end_pool() -> None:
     services = [service(("ConfServices", 1), 1, parts=("AVConf",)), service(("ConfServices", 2), 2, parts=ALL_PARTS)]
-    assert list(by_name(document([cluster(1, "av.example", None), cluster(2, "fe.example", None)], services))) == ["fe.example"]
+    assert list(by_name(document([cluster(1, "av.example", None), cluster(2, "fe.example", None)], services))) == [
+        "fe.example"
+    ]
 
 
 def test_a_conferencing_service_that_lists_no_parts_counts_and_is_noted() -> None:
     found = topology.parse_topology(document([cluster(1, "fe.example", None)], [service(("ConfServices", 1), 1)]))
     assert found.pools[0].front_end
-    assert found.notes == ("The service 1-ConfServices-1 does not list its parts; its pool is taken for a Front End pool.",)
+    assert found.notes == (
+        "The service 1-ConfServices-1 does not list its parts; its pool is taken for a Front End pool.",
+    )
 
 
 def test_two_edge_pools_are_not_guessed_between() -> None:
@@ -174,10 +189,14 @@ def test_two_edge_pools_are_not_guessed_between() -> None:
 
 
 def test_an_unknown_edge_service_is_noted() -> None:
-    text = document([cluster(1, "fe.example", None)], [service(("ConfServices", 1), 1, ("EdgeServer", 9), parts=ALL_PARTS)])
+    text = document(
+        [cluster(1, "fe.example", None)], [service(("ConfServices", 1), 1, ("EdgeServer", 9), parts=ALL_PARTS)]
+    )
     found = topology.parse_topology(text)
     assert found.pools[0].edge_pool is None
-    assert found.notes == ("The pool fe.example depends on an Edge pool that the document does not hold or does not name.",)
+    assert found.notes == (
+        "The pool fe.example depends on an Edge pool that the document does not hold or does not name.",
+    )
 
 
 def test_a_dependency_of_another_usage_is_no_association() -> None:
@@ -216,7 +235,8 @@ def test_the_same_numbers_in_another_site_are_another_pool() -> None:
         (document([cluster(1, "a.example"), cluster(1, "b.example")]), "1:1 more than once"),
         (
             document(
-                [cluster(1, "a.example"), cluster(2, "A.example")], [service(("EdgeServer", 1), 1), service(("EdgeServer", 2), 2)]
+                [cluster(1, "a.example"), cluster(2, "A.example")],
+                [service(("EdgeServer", 1), 1), service(("EdgeServer", 2), 2)],
             ),
             "a.example more than once",
         ),
@@ -252,14 +272,18 @@ def test_too_long_a_text_is_refused_before_it_is_parsed(monkeypatch: pytest.Monk
         topology.parse_topology(TWO_SITES)
 
 
-@pytest.mark.parametrize("name", ["", "a b", "-x.example", "a..b", "x&#10;y", "&lt;b&gt;", "a" * 64, "x.example.", "ä.example", "$(x)"])
+@pytest.mark.parametrize(
+    "name", ["", "a b", "-x.example", "a..b", "x&#10;y", "&lt;b&gt;", "a" * 64, "x.example.", "ä.example", "$(x)"]
+)
 def test_names_that_are_no_dns_names_do_not_come_out(name: str) -> None:
     text = document(
         [cluster(1, name, None), cluster(2, "fe.example", "ok.example", name)],
         [service(("EdgeServer", 1), 1), service(("ConfServices", 1), 2, ("EdgeServer", 1), parts=ALL_PARTS)],
     )
     found = topology.parse_topology(text)
-    assert [(pool.fqdn, pool.machines, pool.edge_pool) for pool in found.pools] == [("fe.example", ("ok.example",), None)]
+    assert [(pool.fqdn, pool.machines, pool.edge_pool) for pool in found.pools] == [
+        ("fe.example", ("ok.example",), None)
+    ]
     assert len(found.notes) == 3
 
 

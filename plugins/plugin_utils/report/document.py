@@ -125,7 +125,8 @@ def _sentence(counts: t.Mapping[str, int]) -> str:
     elif counts["not_assessed"] < affected:
         clauses.append(f"nothing is known to be broken on {affected} {servers}")
     if counts["mitigated"]:
-        clauses.append(f"{counts['mitigated']} depend on the check being turned off")
+        verb = "depends" if counts["mitigated"] == 1 else "depend"
+        clauses.append(f"{counts['mitigated']} {verb} on the check being turned off")
     if counts["latent"]:
         clauses.append(f"{counts['latent']} will break with the next .NET update")
     if counts["not_assessed"]:
