@@ -208,7 +208,7 @@ ansible_facts:
               returned: always
               sample:
                 - "HKLM\\SOFTWARE\\Microsoft\\.NETFramework\\v2.0.50727\\System.Net.ServicePointManager.RequireCertificateEKUs, value
-                  'D:\\Program Files\\Microsoft Lync Server 2013\\Web Conferencing\\DataMCUSvc.exe' = REG_DWORD 0: it stands under the key of
+                  \"D:\\Program Files\\Microsoft Lync Server 2013\\Web Conferencing\\DataMCUSvc.exe\" = REG_DWORD 0: it stands under the key of
                   another CLR, which this process does not read"
         problems:
           description: What could not be read, one line each with section, operation, type and message; empty when all was read.

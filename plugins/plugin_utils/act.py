@@ -32,7 +32,7 @@ from .records import (
     target_name,
 )
 from .rules.times import is_after
-from .words import one_line
+from .words import one_line, quoted
 
 _PROCESS: t.Final = "DataMCUSvc"
 _STEP_SECONDS: t.Final = 20
@@ -233,7 +233,7 @@ def _still_to_do(plan: HostPlan, now: _Now) -> list[tuple[ValueChange, op.Regist
         if found not in (change.expect, change.write):
             raise _StepError(
                 "refused",
-                f"HKLM\\{change.path}, value {change.name!r} is {found}, the plan expected {change.expect}. Nothing was written; "
+                f"HKLM\\{change.path}, value {quoted(change.name)} is {found}, the plan expected {change.expect}. Nothing was written; "
                 "run again to make a new plan.",
             )
         if found != change.write or unfinished:
@@ -269,7 +269,7 @@ def _change_operations(
     if not can_be_read_back(record):
         raise _StepError(
             "refused",
-            f"What stands in the value {change.name!r} now cannot be recorded, so it could not be put back. Nothing was written.",
+            f"What stands in the value {quoted(change.name)} now cannot be recorded, so it could not be put back. Nothing was written.",
         )
     undo = earlier is not None and change.write == record.before and change.expect != change.write
     if not undo:

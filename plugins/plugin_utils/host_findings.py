@@ -15,6 +15,7 @@ from .findings import ConnectionJudgement, Finding, HostJudgement, finding
 from .fleet import Fleet, HostView
 from .knowledge import loader as knowledge
 from .rules.restart import restart_is_unfinished
+from .words import quoted
 
 _SHOWN: t.Final = 12
 
@@ -73,7 +74,9 @@ def _evidence_findings(view: HostView, make: Make) -> t.Iterator[Finding]:
     if product and not product.in_article:
         yield make("KB4023993-PRODUCT-OUTSIDE", evidence=[f"{product.name}, version {view.role.version}"])
     if view.records.invalid:
-        yield make("KB4023993-RECORD-INVALID", evidence=_bounded([f"value {name!r}" for name in view.records.invalid]))
+        yield make(
+            "KB4023993-RECORD-INVALID", evidence=_bounded([f"value {quoted(name)}" for name in view.records.invalid])
+        )
 
 
 def _certificate_findings(

@@ -19,6 +19,7 @@ from .rules.restart import (
     restart_is_begun,
 )
 from .rules.times import is_after
+from .words import quoted
 
 Goal = t.Literal["override", "rollback"]
 Restart = t.Literal["now", "later"]
@@ -102,7 +103,7 @@ def plan_for_override(view: HostView, own: t.Sequence[ConnectionJudgement], poli
         restart = True
     hidden = next((change for change in changes if not _can_be_recorded(change)), None)
     if hidden:
-        return f"what stands in the value {hidden.name!r} ({hidden.expect}) cannot be recorded, so it could not be put back"
+        return f"what stands in the value {quoted(hidden.name)} ({hidden.expect}) cannot be recorded, so it could not be put back"
     return _host_plan(view, changes=changes, clear=(), restart=restart)
 
 
@@ -120,10 +121,10 @@ def plan_for_rollback(view: HostView) -> HostPlan | str | None:
         if current == record.before:
             clear.append(record.value_name)
         elif current is None:
-            return f"the value {record.name!r} could not be read"
+            return f"the value {quoted(record.name)} could not be read"
         elif current != record.written:
             return (
-                f"the value {record.name!r} is {current}, not {record.written} as this collection left it: somebody changed it "
+                f"the value {quoted(record.name)} is {current}, not {record.written} as this collection left it: somebody changed it "
                 "since, so it is not touched"
             )
         else:

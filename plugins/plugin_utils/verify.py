@@ -15,7 +15,7 @@ from .host_plan import HostPlan, current_state
 from .plan import Plan
 from .records import SERVICE
 from .rules.times import is_after
-from .words import counted
+from .words import counted, quoted
 
 Result = t.Literal["done", "pending", "failed"]
 
@@ -50,7 +50,9 @@ def _verify(host: HostPlan, plan: Plan, after: Assessment, outcomes: t.Sequence[
     wrong = [change for change in host.changes if current_state(view, change) != change.write]
     if wrong:
         found = current_state(view, wrong[0])
-        message = f"The value {wrong[0].name!r} is {found or 'unreadable'} after the change, not {wrong[0].write}."
+        message = (
+            f"The value {quoted(wrong[0].name)} is {found or 'unreadable'} after the change, not {wrong[0].write}."
+        )
         return HostResult(host=host.host, result="failed", message=message)
     if host.wave is not None:
         failure = _restart_failure(host, view)

@@ -15,3 +15,8 @@ def one_line(text: str, limit: int = 120) -> str:
     """One bounded line of printable characters: no terminal escapes, no line breaks."""
     line = "".join(c if c.isprintable() else "?" for c in text)
     return line if len(line) <= limit else line[: limit - 3] + "..."
+
+
+def quoted(text: str) -> str:
+    """A name from a server in quotation marks, with its backslashes as they are."""
+    return f'"{one_line(text, 300)}"'

@@ -18,6 +18,7 @@ from ..evidence import Evidence, OptOutKey, Sighting
 from ..host.operations import RegistryValue, View
 from ..knowledge import loader as knowledge
 from ..records import Records, ValueState, is_own_executable, read_records, target_name
+from ..words import quoted
 from .roles import RoleFacts
 from .times import is_after, parse_time
 
@@ -58,7 +59,7 @@ class WrongOverride:
 
     def __str__(self) -> str:
         side = " (32-bit view)" if self.view == "32" else ""
-        return f"HKLM\\{self.path}{side}, value {self.name!r} = {self.value}: {_REASONS[self.reason]}"
+        return f"HKLM\\{self.path}{side}, value {quoted(self.name)} = {self.value}: {_REASONS[self.reason]}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
