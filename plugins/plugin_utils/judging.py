@@ -35,7 +35,7 @@ def refuse_different_settings(hosts: Hosts, variables: t.Mapping[str, t.Mapping[
     :raises PlanError: a setting of the run differs between its hosts.
     """
     for name in _SETTINGS:
-        values = {host: str(variables[host].get(prefix + name)) for host in sorted(hosts.in_run)}
+        values = {host: str(variables[host].get(prefix + name, "not set")) for host in sorted(hosts.in_run)}
         first = next(iter(values), "")
         other = next((host for host in values if values[host] != values[first]), None)
         if other:
