@@ -31,6 +31,7 @@ from .records import (
     record_text,
     target_name,
 )
+from .rules.roles import with_believable_start
 from .rules.times import is_after
 from .words import one_line, quoted
 
@@ -209,7 +210,7 @@ def _read_now(session: Session, changes: t.Sequence[ValueChange]) -> _Now:
     return _Now(
         machine_guid=values[0].machine_guid,
         service=values[1].services[0],
-        process=processes[0] if processes else None,
+        process=with_believable_start(processes[0], values[0].time_utc) if processes else None,
         records=records,
         invalid=frozenset(name.lower() for name in records.invalid),
         truncated=values[3].truncated,

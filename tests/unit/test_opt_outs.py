@@ -322,3 +322,13 @@ def test_a_sighting_on_another_machine_of_the_same_name_counts_for_nothing() -> 
 def test_a_wrong_override_that_becomes_right_is_new() -> None:
     wrong = e.front_end(opt_outs=e.opt_outs(e.Value(kind="string", data="0")))
     assert sightings(wrong, facts(wrong), None) == ()
+
+
+def test_a_process_start_later_than_the_clock_of_its_host_proves_nothing() -> None:
+    value = e.Value()
+    ahead = e.front_end(
+        started="2099-01-01T00:00:00Z", opt_outs=e.opt_outs(value), sightings=(e.sighted(value, e.EARLIER),)
+    )
+    assert not f.host(f.judge(ahead), "fe01").opt_outs[0].in_effect
+    right = e.front_end(opt_outs=e.opt_outs(value), sightings=(e.sighted(value, e.EARLIER),))
+    assert f.host(f.judge(right), "fe01").opt_outs[0].in_effect

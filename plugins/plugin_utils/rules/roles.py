@@ -75,6 +75,11 @@ def product_of(version: str | None) -> knowledge.Product | None:
     return found
 
 
+def with_believable_start(process: ProcessState, now_utc: str | None) -> ProcessState:
+    """A start later than the host's own clock was made by a clock that was set back since: nothing follows from such a time."""
+    return dataclasses.replace(process, started_utc=None) if is_after(process.started_utc, now_utc) else process
+
+
 def version_numbers(text: str) -> tuple[int, ...]:
     """``6.0.9319.102`` as comparable numbers; what is not a number ends them."""
     numbers: list[int] = []
@@ -97,9 +102,7 @@ def _process(evidence: Evidence, image: str, executable: str | None) -> ProcessS
     for process in evidence.processes or ():
         if process.name.lower() != name:
             continue
-        if is_after(process.started_utc, now):
-            # The host's clock was set back since: nothing can be concluded from such a time.
-            process = dataclasses.replace(process, started_utc=None)
+        process = with_believable_start(process, now)
         if process.path is None or executable is None or process.path.lower() == executable.lower():
             return process
     return None
