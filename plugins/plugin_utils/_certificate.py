@@ -30,6 +30,13 @@ _T = TypeVar("_T")
 EXTENDED_KEY_USAGE = "2.5.29.37"
 APPLICATION_POLICIES = "1.3.6.1.4.1.311.21.10"
 SUBJECT_ALTERNATIVE_NAME = "2.5.29.17"
+# .NET reads these together with the usages: where one of them is broken, it cannot judge the usages either.
+_READ_WITH_USAGES = {
+    "2.5.29.32": _der.read_policy_list,
+    "2.5.29.33": _der.check_policy_mappings,
+    "2.5.29.36": _der.check_policy_constraints,
+    "2.5.29.54": _der.check_integer,
+}
 _SUBJECT_KEY_IDENTIFIER = "2.5.29.14"
 _AUTHORITY_KEY_IDENTIFIER = "2.5.29.35"
 _TEMPLATE_NAME = "1.3.6.1.4.1.311.20.2"
@@ -63,6 +70,9 @@ class Certificate:
         self.unreadable: set[str] = set()
         self.eku = self._read(EXTENDED_KEY_USAGE, _der.read_oid_list)
         self.application_policies = self._read(APPLICATION_POLICIES, _der.read_policy_list)
+        for oid, reader in _READ_WITH_USAGES.items():
+            self._read(oid, reader)
+        self.broken_for_usages = tuple(sorted(self.unreadable))
 
     def has(self, oid: str) -> bool:
         """Whether there is such an extension, readable or not."""

@@ -22,10 +22,12 @@ SEQUENCE = 0x30
 EXPLICIT_0 = 0xA0
 EXPLICIT_3 = 0xA3
 IMPLICIT_0 = 0x80
+IMPLICIT_1 = 0x81
 IMPLICIT_2 = 0x82
 
-# Longer than any identifier in use; keeps the arithmetic on one number small.
-_MAX_OID_BYTES = 64
+# The limits of .NET, far above any identifier in use; they keep the arithmetic on one number small.
+_MAX_ARCS = 64
+_MAX_ARC_BITS = 128
 
 
 class DerError(ValueError):
@@ -119,14 +121,17 @@ def read_sequence(data: bytes) -> list[Element]:
 def read_oid(element: Element) -> str:
     """An OBJECT IDENTIFIER in dotted form."""
     content = _expect(element, OBJECT_IDENTIFIER).content
-    if not content or len(content) > _MAX_OID_BYTES or content[-1] & 0x80:
-        raise DerError("an object identifier is empty, too long or cut off")
+    if not content or content[-1] & 0x80:
+        raise DerError("an object identifier is empty or cut off")
     arcs: list[int] = []
     value, at_start = 0, True
     for byte in content:
         if at_start and byte == 0x80:
             raise DerError("an object identifier is not in its shortest form")
         value = value << 7 | byte & 0x7F
+        # The first number of the encoding stands for two arcs.
+        if value >> _MAX_ARC_BITS or len(arcs) + 2 > _MAX_ARCS:
+            raise DerError("an object identifier is too long")
         at_start = not byte & 0x80
         if at_start:
             arcs.append(value)
@@ -151,6 +156,24 @@ def read_policy_list(data: bytes) -> tuple[str, ...]:
             _expect(parts[1], SEQUENCE)
         oids.append(read_oid(parts[0]))
     return tuple(oids)
+
+
+def check_policy_mappings(data: bytes) -> None:
+    """SEQUENCE OF SEQUENCE { OBJECT IDENTIFIER, OBJECT IDENTIFIER }: Policy Mappings."""
+    if any(len(read_oid_list(mapping.encoding)) != 2 for mapping in read_sequence(data)):
+        raise DerError("a mapping does not consist of two identifiers")
+
+
+def check_policy_constraints(data: bytes) -> None:
+    """SEQUENCE { [0] INTEGER OPTIONAL, [1] INTEGER OPTIONAL }: Policy Constraints."""
+    if any(element.tag not in (IMPLICIT_0, IMPLICIT_1) or not element.content for element in read_sequence(data)):
+        raise DerError("a constraint is not one of the two known ones")
+
+
+def check_integer(data: bytes) -> None:
+    """INTEGER: Inhibit anyPolicy."""
+    if not read_single(data, INTEGER).content:
+        raise DerError("a number is empty")
 
 
 def split_certificate(der: bytes) -> RawCertificate:

@@ -11,8 +11,11 @@ what the tests compare with):
 * Every CA certificate of the chain, the root included, limits what is below it by the same two rules, and by the usage
   property that the validator's store keeps for that CA certificate. Such a property on the peer's own certificate stays
   in the peer's store: the validator never sees it, so it has no place here.
-* "Any usage" is undecided where it alone decides: .NET on Linux rejects it, Windows is thought to accept it, and nobody
-  proved it. So is everything that cannot be read, and a chain that can be built in two ways with different results.
+* "Any usage" is undecided where it alone decides: .NET on Linux accepts one of its three identifiers and rejects the
+  others, Windows is thought to accept them, and nobody proved it. So is everything that cannot be read, and a chain that
+  can be built in two ways with different results.
+
+docs/usage-rules.md tells the same to an administrator, with what .NET answered.
 """
 
 from __future__ import annotations
@@ -25,11 +28,18 @@ from ._certificate import APPLICATION_POLICIES, EXTENDED_KEY_USAGE, Certificate,
 
 CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
 SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
-ANY_USAGES = frozenset({"2.5.29.37.0", "1.3.6.1.4.1.311.10.12.1"})
-"""anyExtendedKeyUsage of RFC 5280, and Microsoft's "any application policy"."""
+ANY_USAGES = frozenset({"2.5.29.37.0", "1.3.6.1.4.1.311.10.12.1", "2.5.29.32.0"})
+"""anyExtendedKeyUsage and anyPolicy of RFC 5280, and Microsoft's "any application policy"."""
 
 _USAGE_NAMES = {CLIENT_AUTH: "client authentication", SERVER_AUTH: "server authentication"}
-_EXTENSION_NAMES = {EXTENDED_KEY_USAGE: "Extended Key Usage", APPLICATION_POLICIES: "Application Policies"}
+_EXTENSION_NAMES = {
+    EXTENDED_KEY_USAGE: "Extended Key Usage",
+    APPLICATION_POLICIES: "Application Policies",
+    "2.5.29.32": "Certificate Policies",
+    "2.5.29.33": "Policy Mappings",
+    "2.5.29.36": "Policy Constraints",
+    "2.5.29.54": "Inhibit anyPolicy",
+}
 # Microsoft's mappings of, and constraints on, application policies: CA certificates of cross-certified organisations.
 _POLICY_TRANSLATIONS = ("1.3.6.1.4.1.311.21.11", "1.3.6.1.4.1.311.21.12")
 # Real chains have three or four; a peer that sends dozens of look-alikes must not cost thousands of signature checks.
@@ -52,7 +62,7 @@ class EkuVerdict:
     """The judgement of one certificate with its chain, for one usage.
 
     `reason` is one sentence for people; `rule` a stable identifier: `no_eku`, `eku_lists_usage`, `eku_lacks_usage`,
-    `application_policies`, `any_eku`, `unreadable` (the deciding extension), `ca_constraint`, `store_restriction`,
+    `application_policies`, `any_eku`, `unreadable` (an extension that .NET reads), `ca_constraint`, `store_restriction`,
     `policy_translation`, `paths_differ`, `chain_unreadable`, `chain_too_large`.
     `eku_oids` and `application_policies` are the certificate's own; None: no such extension, or an unreadable one.
     `limited_by` is the SHA-1 thumbprint of the CA certificate that decides, if one does.
@@ -175,24 +185,26 @@ def _can_end_without(
 def _own_opinion(certificate: Certificate, oid: str) -> _Opinion:
     """The certificate's own extensions, without its chain."""
     usage = _usage_text(oid)
+    extension, oids, rules = EXTENDED_KEY_USAGE, certificate.eku, ("eku_lists_usage", "eku_lacks_usage")
     if certificate.has(APPLICATION_POLICIES):
         extension, oids, rules = APPLICATION_POLICIES, certificate.application_policies, ("application_policies",) * 2
-    elif certificate.has(EXTENDED_KEY_USAGE):
-        extension, oids, rules = EXTENDED_KEY_USAGE, certificate.eku, ("eku_lists_usage", "eku_lacks_usage")
-    else:
+    name = _EXTENSION_NAMES[extension]
+    # A list that lacks the usage decides, whatever else is broken.
+    if oids is not None and oid not in oids and not ANY_USAGES.intersection(oids):
+        return _Opinion(Usage.BAD, rules[1], f"does not list {usage} in {name}")
+    if certificate.broken_for_usages:
+        broken = certificate.broken_for_usages[0]
+        clause = f"has {_EXTENSION_NAMES[broken]} ({broken}) in a form that cannot be read"
+        return _Opinion(Usage.UNDECIDED, "unreadable", clause)
+    if oids is None:
         clause = (
             f"has neither Extended Key Usage nor Application Policies, so it is good for {usage} as for every usage"
         )
         return _Opinion(Usage.GOOD, "no_eku", clause)
-    name = _EXTENSION_NAMES[extension]
-    if oids is None:
-        return _Opinion(Usage.UNDECIDED, "unreadable", f"has {name} ({extension}) in a form that cannot be read")
     if oid in oids:
         return _Opinion(Usage.GOOD, rules[0], f"lists {usage} in {name}")
-    if ANY_USAGES.intersection(oids):
-        clause = f'lists "any usage" but not {usage} in {name}, which .NET does not accept everywhere'
-        return _Opinion(Usage.UNDECIDED, "any_eku", clause)
-    return _Opinion(Usage.BAD, rules[1], f"does not list {usage} in {name}")
+    clause = f'lists "any usage" but not {usage} in {name}, which .NET does not accept everywhere'
+    return _Opinion(Usage.UNDECIDED, "any_eku", clause)
 
 
 def _ca_opinion(ca: Certificate, oid: str, store_usages: Sequence[str] | None) -> _Opinion:

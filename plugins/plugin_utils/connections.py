@@ -17,7 +17,11 @@ from .rules.role_certificate import HeldCertificate, held, presented_by, store_r
 from .rules.verdict import Enforcement, PeerCertificate, connection_verdict
 
 _WRONG_USAGE: t.Final = "NotValidForUsage"
-_UNTRUSTED: t.Final = frozenset({"UntrustedRoot", "PartialChain", "NotSignatureValid", "ExplicitDistrust"})
+# .NET refuses a peer for any status of its chain. The usage is judged here; revocation is not asked for, and the nesting of
+# validity periods has not mattered since .NET 2.0.
+_NO_FAULT: t.Final = frozenset(
+    {"NoError", _WRONG_USAGE, "NotTimeNested", "RevocationStatusUnknown", "OfflineRevocation"}
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -125,7 +129,7 @@ class ConnectionJudge:
             (c.reply for c in (evidence.chain_checks if evidence else ()) if c.thumbprint == held.thumbprint), None
         )
         server = None if check is None else _WRONG_USAGE not in check.statuses
-        untrusted = tuple(sorted(_UNTRUSTED.intersection(check.statuses))) if check else ()
+        untrusted = tuple(sorted(set(check.statuses) - _NO_FAULT)) if check else ()
         answer, reason, disagreement = combine(ours, server)
         if answer == "good" and "PartialChain" in untrusted:
             answer, reason = "unknown", "The validator could not build the chain of the certificate to its end"

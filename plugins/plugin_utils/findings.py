@@ -214,8 +214,9 @@ CATALOGUE: t.Final[dict[str, Kind]] = {
     ),
     "KB4023993-CHAIN-UNTRUSTED": Kind(
         severity="warning",
-        title="This server does not trust the chain of a peer's certificate",
-        next_step="This breaks the connection whatever the usages are. Install the missing CA certificates on this server.",
+        title="This server does not accept the chain of a peer's certificate",
+        next_step="This breaks the connection whatever the usages are. For UntrustedRoot and PartialChain install the missing CA "
+        "certificates on this server; for any other status replace the certificate.",
     ),
     "KB4023993-ENFORCEMENT-UNKNOWN": Kind(
         severity="warning",

@@ -8,10 +8,17 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from functools import partial
+from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from lab.protocol.control import ControlError
 from lab.reader import ScenarioError
 from lab.running import Lab
+from lab.world.host import PORTS
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,19 +37,46 @@ def main(arguments: list[str] | None = None) -> int:
     except (ScenarioError, OSError) as error:
         print(f"The lab did not start: {error}", file=sys.stderr)
         return 2
+    serve_identities(lab)
     with lab:
         inventory = lab.inventory(directory)
         ends = lab.server.endpoints
         print(f"The lab plays {len(lab.scenario.servers)} servers: {lab.scenario.description}")
         print(f"  inventory     {inventory}")
         print(f"  WinRM         http port {ends.http_port}, https port {ends.https_port}, on {ends.address}")
-        print(f"  control       http://127.0.0.1:{ends.control_port} (GET /hosts/NAME/registry, POST /clock/advance)")
+        print(f"  control       http://127.0.0.1:{ends.control_port}")
+        print("                (GET /hosts/NAME/registry, GET /hosts/NAME/identity, POST /clock/advance)")
         print("Stop it with ctrl-c, or end the process with SIGTERM.", flush=True)
         if options.background_ready_file:
             options.background_ready_file.write_text(f"{inventory}\n", encoding="utf-8")
         signal.sigwait(stopping)
     print("The lab has ended.")
     return 0
+
+
+def serve_identities(lab: Lab) -> None:
+    """Add ``GET /hosts/NAME/identity`` to the control port: who a server is in TLS, with its key.
+
+    For programs that play such a server themselves, as the demo does. The keys are test keys, made when the lab started.
+    """
+    for name in lab.deployment.hosts:
+        lab.server.control.route("GET", f"/hosts/{name}/identity", partial(_identity, lab, name))
+
+
+def _identity(lab: Lab, name: str, _: dict[str, Any]) -> dict[str, str]:
+    """The certificate that the server's services hold, with its intermediates, its key and its root, all in PEM."""
+    with lab.deployment.lock:
+        host = lab.host(name)
+        answers = [answer for port in PORTS.get(host.role, {}) if (answer := host.presents(port))]
+        if not answers:
+            raise ControlError(f"Nothing on {name} answers TLS.", status=HTTPStatus.NOT_FOUND)
+        issued = lab.deployment.issuer.issued(answers[0][1].certificate)
+    return {
+        "name": host.fqdn,
+        "certificates": issued.chain_pem.decode(),
+        "key": issued.key_pem.decode(),
+        "root": issued.issuers[-1].public_bytes(Encoding.PEM).decode(),
+    }
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ class Issuer:
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
         self._authorities: dict[str, pki.Authority] = {}
+        self._issued: dict[bytes, pki.Issued] = {}
 
     @cached_property
     def root(self) -> pki.Authority:
@@ -65,7 +66,7 @@ class Issuer:
         common_name = f"*.{domain}" if wildcard else pool
         now = datetime.now(timezone.utc)
         expired = bool(row.get("expired"))
-        return self.authority(str(row.get("authority", "issuing"))).issue(
+        issued = self.authority(str(row.get("authority", "issuing"))).issue(
             common_name,
             dns_names=[common_name] if wildcard else list(dict.fromkeys([pool, *names])),
             eku=usages(row, "usages"),
@@ -73,6 +74,15 @@ class Issuer:
             not_before=now - timedelta(days=400 if expired else 1),
             not_after=now - timedelta(days=1) if expired else now + timedelta(days=364),
         )
+        self._issued[issued.der] = issued
+        return issued
+
+    def issued(self, certificate: bytes) -> pki.Issued:
+        """A certificate that came from a template, with its key and chain.
+
+        :raises KeyError: if none of the templates gave it.
+        """
+        return self._issued[certificate]
 
     def trust(self, stores: Stores, ca_purposes: Sequence[str] | None) -> None:
         """Put the authorities that a server of the deployment knows into its stores.

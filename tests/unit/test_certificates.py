@@ -37,6 +37,7 @@ from hypothesis import strategies as st
 from lab import pki
 
 S, C, ANY, ANY_MS = SERVER_AUTH, CLIENT_AUTH, pki.ANY_USAGE, pki.ANY_APPLICATION_POLICY
+ANY_POLICY = "2.5.29.32.0"
 BOTH = (S, C)
 NOW = datetime(2026, 11, 22, 12, tzinfo=timezone.utc)
 Usages = tuple[str, ...] | None
@@ -82,6 +83,7 @@ def complaint(attempt: Callable[[bytes], object], data: bytes) -> str:
         (None, (C,), Usage.GOOD, "application_policies"),
         (BOTH, (), Usage.BAD, "application_policies"),
         (BOTH, (ANY_MS,), Usage.UNDECIDED, "any_eku"),
+        ((S, ANY_POLICY), None, Usage.UNDECIDED, "any_eku"),
         (BOTH, b"\x30\x05\x06", Usage.UNDECIDED, "unreadable"),
     ],
 )

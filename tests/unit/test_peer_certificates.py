@@ -211,10 +211,17 @@ def test_a_chain_that_the_validator_could_not_build_is_no_pass() -> None:
     assert f.verdict(f.judge(evidence), "fe01") != "compliant"
 
 
-def test_a_chain_that_the_validator_does_not_trust_is_reported() -> None:
+@pytest.mark.parametrize("status", ["UntrustedRoot", "NotTimeValid", "HasNotSupportedCriticalExtension"])
+def test_a_chain_that_the_validator_does_not_accept_is_reported(status: str) -> None:
     cert = c.certificate("strange_root")
-    assessment = f.judge(e.front_end(cert=cert, chain_checks=(e.chain_check(cert, "UntrustedRoot"),)))
+    assessment = f.judge(e.front_end(cert=cert, chain_checks=(e.chain_check(cert, status),)))
     assert "CHAIN-UNTRUSTED" in f.finding_ids(assessment, "fe01")
+
+
+def test_revocation_that_was_not_asked_for_is_no_finding() -> None:
+    cert = c.certificate("strange_root")
+    assessment = f.judge(e.front_end(cert=cert, chain_checks=(e.chain_check(cert, "RevocationStatusUnknown"),)))
+    assert "CHAIN-UNTRUSTED" not in f.finding_ids(assessment, "fe01")
 
 
 def test_bytes_that_are_no_certificate_are_not_a_pass() -> None:
