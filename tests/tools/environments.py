@@ -67,6 +67,13 @@ ENVIRONMENTS = {
         files=("tests/requirements-quality.txt",),
         any_python=True,
     ),
+    # An outside judge of the certificate template; its requirements fit no other environment.
+    "certipy": Environment(
+        folder=".venvs/certipy",
+        pythons=("3.12", "3.13", "3.14"),
+        files=(),
+        packages=("certipy-ad>=5.1",),
+    ),
     "core-2.16": Environment(
         folder=".venvs/core-2.16",
         pythons=("3.10", "3.11", "3.12"),

@@ -33,12 +33,13 @@ def readme(role: str, specs: dict[str, Any]) -> str:
 
     :raises SpecError: no example, or no answer to one of the promises.
     """
-    main = specs["main"]
+    # A role of single steps has no main entry point: the first one speaks for it.
+    entry, main = next(iter(specs.items()))
     paragraphs = _list(main["description"])
     promises = [text for text in paragraphs if text.startswith(tuple(f"{word}:" for word in _PROMISES))]
     missing = [word for word in _PROMISES if not any(text.startswith(f"{word}:") for text in promises)]
     if missing or "examples" not in main:
-        raise SpecError(f"{role}, entry point main: {', '.join([*missing, 'examples'] if missing else ['examples'])}?")
+        raise SpecError(f"{role}, entry point {entry}: {', '.join([*missing, 'examples'] if missing else ['examples'])}?")
     lines = ["<!-- Written by tests/tools/role_readmes.py from meta/argument_specs.yml. -->", f"# Role `{role}`", ""]
     lines += [f"{main['short_description']}.", ""]
     for text in paragraphs:

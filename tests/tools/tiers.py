@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import IO
 from xml.etree import ElementTree
 
-from environments import ENVIRONMENTS, MATRIX, ROOT, Environment, UnavailableError, ensure_all
+from environments import ENVIRONMENTS, MATRIX, ROOT, Environment, InstallError, UnavailableError, ensure_all
+from system_packages import SYSTEMS, ensure_system
 
 _RESULTS = ROOT / "build" / "results"
 _TIME_LIMIT_SECONDS = 900
@@ -34,12 +35,16 @@ _QUALITY = ENVIRONMENTS["quality"]
 
 @dataclass
 class Outcome:
-    """What one tier did: tests of pytest, or checks that are commands, counted alike."""
+    """What one tier did: tests of pytest, or checks that are commands, counted alike.
+
+    ``figures`` are sentences with numbers that tests recorded for people (``record_property("figure", ...)``).
+    """
 
     passed: int = 0
     failed: int = 0
     skipped: int = 0
     reasons: list[str] = field(default_factory=list)
+    figures: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
 
@@ -55,7 +60,10 @@ class Check:
 
 @dataclass(frozen=True)
 class Tier:
-    """``needs`` names the environments; ``run`` does the work. ``default`` is whether `make test` includes it."""
+    """``needs`` names environments and sets of system packages; ``run`` does the work.
+
+    ``default`` is whether `make test` includes it.
+    """
 
     name: str
     needs: tuple[str, ...]
@@ -108,23 +116,25 @@ def _sanity(*names: str) -> Callable[[], Outcome]:
 
 
 def _pytest(
-    name: str, *arguments: str, ansible: Environment = _MAIN, all_must_run: bool = False
+    name: str, *arguments: str, ansible: Environment = _MAIN, variables: Mapping[str, str] | None = None
 ) -> Callable[[], Outcome]:
     def run() -> Outcome:
         _RESULTS.mkdir(parents=True, exist_ok=True)
         report = _RESULTS / f"{name}.xml"
         report.unlink(missing_ok=True)
         command = ["python", "-m", "pytest", "-n", "2", f"--junitxml={report}", *arguments]
-        code = _execute(command, _variables(_MAIN, {"ANSIBLE_PLAYBOOK": str(ansible.bin / "ansible-playbook")}))
+        playbook = {"ANSIBLE_PLAYBOOK": str(ansible.bin / "ansible-playbook")}
+        code = _execute(command, _variables(_MAIN, {**playbook, **(variables or {})}))
         outcome = _read_report(report)
+        faults = []
         if code == 5:
-            outcome.reasons.append("no test was found: a tier that runs nothing proves nothing")
+            faults.append("no test was found: a tier that runs nothing proves nothing")
         elif code and not outcome.failed:
-            outcome.reasons.append(f"pytest ended with exit code {code}")
-        if outcome.skipped and all_must_run and _IN_CI:
-            outcome.reasons.append("tests were skipped, and with CI=true all of this tier must run")
-        if outcome.reasons:
-            outcome.failed += 1
+            faults.append(f"pytest ended with exit code {code}")
+        if outcome.skipped and _IN_CI:
+            faults.append("tests were skipped, and with CI=true all of this tier must run")
+        outcome.failed += bool(faults)
+        outcome.reasons += faults
         return outcome
 
     return run
@@ -133,13 +143,23 @@ def _pytest(
 def _read_report(report: Path) -> Outcome:
     if not report.is_file():
         return Outcome()
-    suite = next(ElementTree.parse(report).iter("testsuite"))
+    root = ElementTree.parse(report)
+    suite = next(root.iter("testsuite"))
     tests, failed, skipped = (int(suite.get(key, "0")) for key in ("tests", "failures", "skipped"))
     failed += int(suite.get("errors", "0"))
-    return Outcome(passed=max(tests - failed - skipped, 0), failed=failed, skipped=skipped)
+    figures = [item.get("value", "") for item in root.iter("property") if item.get("name") == "figure"]
+    passed = max(tests - failed - skipped, 0)
+    return Outcome(passed=passed, failed=failed, skipped=skipped, reasons=_skip_reasons(root), figures=figures)
+
+
+def _skip_reasons(root: ElementTree.ElementTree[ElementTree.Element]) -> list[str]:
+    """Why tests were skipped, each reason once, with how many tests it kept from running."""
+    messages = [item.get("message", "") for item in root.iter("skipped")]
+    return [f"{messages.count(message)} skipped: {message}" for message in dict.fromkeys(messages)]
 
 
 def _tiers() -> list[Tier]:
+    certipy = {"SFB_CERTIPY": str(ENVIRONMENTS["certipy"].bin / "certipy")}
     matrix = [
         Tier(name, ("main", name), _pytest(name, "-m", "matrix", "tests/integration", ansible=ENVIRONMENTS[name]))
         for name in MATRIX
@@ -147,7 +167,9 @@ def _tiers() -> list[Tier]:
     return [
         Tier("lint", ("main", "quality"), _lint),
         Tier("unit", ("main",), _pytest("unit", "tests/unit")),
-        Tier("powershell", ("main",), _pytest("powershell", "tests/powershell", all_must_run=True)),
+        Tier("powershell", ("main",), _pytest("powershell", "-m", "not wine", "tests/powershell", "tests/contract")),
+        Tier("wine", ("main", "wine"), _pytest("wine", "-m", "wine", "tests/wine", "tests/contract")),
+        Tier("directory", ("main", "samba", "certipy"), _pytest("directory", "tests/directory", variables=certipy)),
         Tier("integration", ("main",), _pytest("integration", "tests/integration")),
         *matrix,
         Tier("galaxy", ("main", "quality"), _galaxy),
@@ -227,11 +249,27 @@ def _print_table(outcomes: dict[str, Outcome]) -> None:
         result = "FAILED" if outcome.failed else "passed" if outcome.passed else "skipped"
         numbers = f"{outcome.seconds:7.1f}  {outcome.passed:6}  {outcome.failed:6}  {outcome.skipped:7}"
         print(f"{name:{width}}  {result:7}  {numbers}")
-    for name, outcome in outcomes.items():
-        for reason in outcome.reasons:
-            print(f"{name}: {reason}")
+    figures = dict.fromkeys(figure for outcome in outcomes.values() for figure in outcome.figures)
+    if figures:
+        print("\nFigures of this run:", *figures, sep="\n  ")
+    reasons = [f"{name}: {reason}" for name, outcome in outcomes.items() for reason in outcome.reasons]
+    if reasons:
+        print("\nWhat did not run, or not as it should:", *reasons, sep="\n  ")
     total = [sum(getattr(outcome, key) for outcome in outcomes.values()) for key in ("passed", "failed", "skipped")]
     print("\n{} passed, {} failed, {} skipped".format(*total), flush=True)
+
+
+def _prepare(needed: Sequence[str]) -> dict[str, Exception]:
+    """Have everything there; what could not be had is the exception that says why."""
+    made = ensure_all([name for name in needed if name not in SYSTEMS])
+    unavailable: dict[str, Exception] = {name: got for name, got in made.items() if isinstance(got, Exception)}
+    for name in needed:
+        if name in SYSTEMS:
+            try:
+                ensure_system(name)
+            except (UnavailableError, InstallError) as error:
+                unavailable[name] = error
+    return unavailable
 
 
 def _main(wanted: list[str]) -> int:
@@ -244,7 +282,7 @@ def _main(wanted: list[str]) -> int:
         return 2
     chosen = [tier for tier in tiers if (tier.name in wanted if wanted else tier.default)]
     needed = list(dict.fromkeys(name for tier in chosen for name in tier.needs))
-    unavailable = {name: result for name, result in ensure_all(needed).items() if isinstance(result, Exception)}
+    unavailable = _prepare(needed)
     outcomes = {tier.name: _run(tier, unavailable) for tier in chosen}
     _print_table(outcomes)
     return 1 if any(outcome.failed for outcome in outcomes.values()) else 0

@@ -32,7 +32,11 @@ PURE: t.Final = (
 )
 RULES: t.Final = tuple(f"rules.{path.stem}" for path in sorted((UTILS / "rules").glob("*.py")))
 REPORT: t.Final = tuple(f"report.{path.stem}" for path in sorted((UTILS / "report").glob("*.py")))
-CHANGING: t.Final = frozenset({"act"})
+# What writes to a directory or asks a CA: it works from the controller alone, and an audit is far from it.
+OUTSIDE: t.Final = tuple(
+    f"{folder}.{path.stem}" for folder in ("directory", "signing") for path in sorted((UTILS / folder).glob("*.py"))
+)
+CHANGING: t.Final = frozenset({"act", *OUTSIDE})
 TALKING: t.Final = frozenset({"act", "task", "reading", "host.session", "ansible"})
 # Types of operations and the wire carry no connection.
 AUDITING: t.Final = ("audit", "compliance")
@@ -100,6 +104,11 @@ def test_the_reader_of_imports_sees_what_is_there() -> None:
 @pytest.mark.parametrize("module", [*PURE, *RULES, *REPORT])
 def test_judging_planning_and_reporting_import_nothing_that_talks_to_a_host(module: str) -> None:
     assert not imports(_path(module)) & TALKING
+
+
+@pytest.mark.parametrize("module", OUTSIDE)
+def test_what_speaks_to_a_directory_or_a_ca_reaches_no_host(module: str) -> None:
+    assert not reached(_path(module)) & {"act", "host.session"}
 
 
 def test_judging_planning_and_reporting_load_nothing_that_talks_to_a_host_through_others() -> None:

@@ -153,6 +153,7 @@ def _check_arguments(arguments: dict[str, Any], spec: dict[str, Any], where: str
     assert {option for option, facts in spec.items() if facts.get("required")} <= set(arguments), where
     for option, value in arguments.items():
         if "options" in spec[option]:
-            _check_arguments(value, spec[option]["options"], f"{where}, {option}")
+            for entry in value if isinstance(value, list) else [value]:
+                _check_arguments(entry, spec[option]["options"], f"{where}, {option}")
         if "choices" in spec[option]:
             assert set(value if isinstance(value, list) else [value]) <= set(spec[option]["choices"]), where
