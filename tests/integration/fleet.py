@@ -20,6 +20,7 @@ from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
+from lab.live import Program
 from lab.protocol.handler import Transport
 from lab.protocol.inventory import Auth, Scheme
 from lab.running import Lab
@@ -127,12 +128,13 @@ class Fleet:
         connection: Transport | None = None,
         scheme: Scheme | None = None,
         auth: Auth | None = None,
+        live: Mapping[str, Program] | None = None,
     ) -> None:
         if isinstance(scenario, str) and (SCENARIOS / f"{scenario}.yml").exists():
             scenario = SCENARIOS / f"{scenario}.yml"
         self.directory = directory
         self.state = directory / "state"
-        self.lab = Lab(scenario, run_directory=directory / "lab").start()
+        self.lab = Lab(scenario, run_directory=directory / "lab", live=live).start()
         self.inventory = self.lab.inventory(directory, connection=connection, scheme=scheme, auth=auth)
 
     def __enter__(self) -> Fleet:

@@ -137,6 +137,7 @@ class EchoHandler:
             "processes": invocation.processes,
             "request": request,
             "stdin_length": len(invocation.stdin),
+            **(arrived(invocation) if not request else {}),
             "filler": "x" * request.get("filler", 0),
         }
         return Execution(
@@ -144,6 +145,11 @@ class EchoHandler:
             stdout=json.dumps(answer).encode() + b"\r\n",
             stderr=request.get("stderr", "").encode(),
         )
+
+
+def arrived(invocation: Invocation) -> dict[str, Any]:
+    given = invocation.input
+    return {"command": invocation.command, "input": given if isinstance(given, tuple) else given.decode("ascii")}
 
 
 def payload(case: Case) -> str:
@@ -289,6 +295,20 @@ def test_script_and_stdin_arrive_whole(ran: Ran, case: Case) -> None:
     assert ran.outcomes[case.host].result["rc"] == 0
 
 
+@pytest.mark.parametrize("case", [*CONNECTIONS, SSH], ids=lambda case: case.host)
+def test_command_and_input_are_handed_on_unchanged(ran: Ran, case: Case) -> None:
+    invocation = ran.outcomes[case.host].invocation
+    if case.connection == "psrp":
+        # The script alone, and strings: one for all lines, or one a line (from ansible-core 2.19 on).
+        assert invocation["command"] == SCRIPT
+        assert "".join("".join(invocation["input"]).split()) == "".join(payload(case).split())
+    else:
+        # ansible-core may put a code page in front, and does not always write the name in the same way.
+        assert PREFIX.lower() in invocation["command"].lower()
+        assert unwrap(invocation["command"]).script == SCRIPT
+        assert invocation["input"] == payload(case)
+
+
 @pytest.mark.parametrize(
     ("host", "handshake"),
     [("winrm-http-basic", 0), ("winrm-http-ntlm", 3), ("winrm-https-basic", 0), ("winrm-https-ntlm", 2)],
@@ -390,10 +410,11 @@ def test_old_host_refuses_a_send_larger_than_its_envelope(ran: Ran) -> None:
     assert ran.counters["big-question-old-host"]["powershell_processes"] == 0
 
 
-@pytest.mark.parametrize("host", ["exit-code", "exit-code-psrp", "exit-code-ssh"])
-def test_exit_code_and_stderr_reach_the_client(ran: Ran, host: str) -> None:
+@pytest.mark.parametrize(("host", "exit_code"), [("exit-code", 3), ("exit-code-psrp", 3), ("exit-code-ssh", 1)])
+def test_exit_code_and_stderr_reach_the_client(ran: Ran, host: str, exit_code: int) -> None:
+    """sshd's default shell, PowerShell, ends with 1 whatever the exit code of the PowerShell in its command was."""
     result = ran.outcomes[host].result
-    assert result["rc"] == 3
+    assert result["rc"] == exit_code
     assert "it went wrong" in result["stderr"]
 
 

@@ -24,7 +24,7 @@ from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.operations impo
 
 from lab.answers import answer
 from lab.answers.context import Surroundings
-from lab.decode import Batch, PayloadError, decode_batch, unpack
+from lab.decode import BadDataError, Batch, Malformed, PayloadError, decode_batch, unpack
 from lab.protocol.handler import Execution, Invocation
 from lab.world.errors import WorldError
 from lab.world.host import Host
@@ -32,6 +32,8 @@ from lab.world.host import Host
 HOST_SCRIPTS = Path(__file__).parents[2] / "plugins" / "plugin_utils" / "host"
 
 _LINE = 4000
+_ROOM = 10 * 1024 * 1024
+"""So many characters all good replies of a batch may have together."""
 
 _LOCALISED = {
     "de": {
@@ -69,8 +71,10 @@ class Agent:
             return _refused("The script on standard input is not the shipped batch.ps1; the lab runs nothing else.")
         try:
             batch = decode_batch(payload.data)
-        except PayloadError as error:
-            return _refused(f"The operations are not in the form of wire.py: {error}")
+        except PayloadError:
+            return _marked("bad_data")
+        except BadDataError as error:
+            return _failure(error.nonce, "bad_data", str(error))
         if host.quirks.slow_seconds:
             # Really slow: what is tested with it are the timeouts of the controller.
             time.sleep(host.quirks.slow_seconds)
@@ -78,9 +82,10 @@ class Agent:
 
     def _run(self, host: Host, batch: Batch) -> Execution:
         if host.quirks.process_32_bit:
-            return _failure(batch, "process_32_bit", "This is a 32-bit process on a 64-bit Windows.")
+            return _failure(batch.nonce, "process_32_bit", "This is a 32-bit process on a 64-bit Windows.")
         if host.quirks.not_elevated:
-            return _failure(batch, "not_elevated", "The account has no administrator token.")
+            return _failure(batch.nonce, "not_elevated", "The account has no administrator token.")
+        room = _ROOM
         with self._lock:
             deadline = host.clock.now() + timedelta(seconds=batch.deadline_seconds)
             replies: list[dict[str, Any]] = []
@@ -94,10 +99,17 @@ class Agent:
                 else:
                     reply = self._answer(host, operation)
                 reply["ms"] = int((host.clock.now() - begin).total_seconds() * 1000)
+                length = len(_json(reply))
+                if reply["ok"] and length > room:
+                    reply = {**_error(host, "too_large", f"the reply has {length} characters"), "ms": reply["ms"]}
+                elif reply["ok"]:
+                    room -= length
                 replies.append(reply)
-        return _printed(batch, {"failure": None, "replies": replies})
+        return _printed(batch.nonce, {"failure": None, "replies": replies})
 
-    def _answer(self, host: Host, operation: Operation) -> dict[str, Any]:
+    def _answer(self, host: Host, operation: Operation | Malformed) -> dict[str, Any]:
+        if isinstance(operation, Malformed):
+            return _error(host, "invalid", operation.message)
         try:
             return {"ok": True, "value": codec.encode(answer(host, operation, self._surroundings))}
         except WorldError as error:
@@ -125,16 +137,19 @@ def _lines(text: str) -> tuple[str, ...]:
     return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 
-def _printed(batch: Batch, document: dict[str, Any]) -> Execution:
-    begin, end = wire.markers(batch.nonce)
-    text = json.dumps(document, ensure_ascii=True, separators=(",", ":")).replace(" ", "\\u0020")
-    whole = f"{begin}{text}{end}"
+def _printed(nonce: str, document: dict[str, Any]) -> Execution:
+    begin, end = wire.markers(nonce)
+    whole = f"{begin}{_json(document)}{end}"
     lines = [whole[start : start + _LINE] for start in range(0, len(whole), _LINE)]
     return Execution(exit_code=0, stdout=("\r\n".join(lines) + "\r\n").encode("ascii"))
 
 
-def _failure(batch: Batch, kind: wire.BatchFailureType, message: str) -> Execution:
-    return _printed(batch, {"failure": {"type": kind, "message": message}, "replies": []})
+def _json(document: dict[str, Any]) -> str:
+    return json.dumps(document, ensure_ascii=True, separators=(",", ":")).replace(" ", "\\u0020")
+
+
+def _failure(nonce: str, kind: wire.BatchFailureType, message: str) -> Execution:
+    return _printed(nonce, {"failure": {"type": kind, "message": message}, "replies": []})
 
 
 def _error(host: Host, kind: wire.ErrorType, message: str) -> dict[str, Any]:

@@ -41,8 +41,6 @@ def new_host(server: Server, domain: str, clock: Clock, changing: Callable[[Host
     facts = SystemFacts(
         computer_name=server.fqdn.partition(".")[0].upper(),
         dns_domain=server.fqdn.partition(".")[2] or domain,
-        os_version=os["version"],
-        os_build=os["build"],
         culture=server.culture,
         ui_culture=server.culture,
         powershell_version=os["powershell"],

@@ -23,7 +23,7 @@ class Failure(enum.Enum):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a TLS client sees: a peer's certificates, or why not."""
+    """What a TLS client sees: a peer's certificates, why there is no connection, or both where it ended after they were shown."""
 
     presented: Presented | None
     failure: Failure | None
@@ -52,7 +52,8 @@ class Network:
         if port in PSOM_PORTS:
             # The TLS roles are reversed there: both ends would wait for the other's greeting.
             return _failed(Failure.HANDSHAKE)
-        return Answer(presented=answer[1], failure=None)
+        failure = Failure.HANDSHAKE if port in host.quirks.demanding_ports else None
+        return Answer(presented=answer[1], failure=failure)
 
 
 def _failed(failure: Failure) -> Answer:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 import socket
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +19,7 @@ import yaml
 from lab import scenario as scenarios
 from lab.agent import Agent
 from lab.deployment import Deployment
+from lab.live import LiveServers, Program
 from lab.protocol import Fault, HostSettings, LabServer
 from lab.protocol.handler import Transport
 from lab.protocol.inventory import Auth, Scheme
@@ -32,11 +33,17 @@ _OLD_ENVELOPE, _ENVELOPE = 150 * 1024, 500 * 1024
 class Lab:
     """Starts with :meth:`start` or as a context manager; ``deployment`` holds the servers before and after that.
 
-    ``run_directory`` receives what the protocol server writes (a temporary directory when not given).
+    ``run_directory`` receives what the protocol server writes (a temporary directory when not given). ``live`` names the servers
+    whose commands a PowerShell engine really runs; the model plays the others.
     """
 
     def __init__(
-        self, scenario: Scenario | Path | str, *, run_directory: Path | None = None, workers: int = 64
+        self,
+        scenario: Scenario | Path | str,
+        *,
+        run_directory: Path | None = None,
+        workers: int = 64,
+        live: Mapping[str, Program] | None = None,
     ) -> None:
         self.scenario = scenario if isinstance(scenario, Scenario) else scenarios.load(scenario)
         self.deployment = Deployment(self.scenario)
@@ -44,10 +51,12 @@ class Lab:
         self._temporary = None if run_directory else tempfile.TemporaryDirectory(prefix="sfb-lab-")
         self._closed_port = socket.socket()
         self._started = False
+        directory = run_directory or Path(self._temporary.name if self._temporary else "")
+        model = Agent(self.deployment.hosts, self.deployment.surroundings, self.deployment.lock)
         self.server = LabServer(
-            handler=Agent(self.deployment.hosts, self.deployment.surroundings, self.deployment.lock),
+            handler=LiveServers(live, others=model, directory=directory / "live") if live else model,
             hosts=[self._settings(server) for server in self.scenario.servers],
-            run_directory=run_directory or Path(self._temporary.name if self._temporary else ""),
+            run_directory=directory,
             workers=workers,
         )
         for name in self.deployment.hosts:

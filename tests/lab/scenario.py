@@ -345,6 +345,7 @@ def _quirks(row: Reader) -> Quirks:
         denied_cmdlets=denied,
         hidden_processes=row.flag("hidden_processes"),
         closed_ports=tuple(int(port) for port in row.items("closed_ports")),
+        demanding_ports=tuple(int(port) for port in row.items("demanding_ports")),
         no_lync_log=row.flag("no_lync_log"),
         clock_skew_seconds=row.number("clock_skew_seconds"),
         slow_seconds=row.number("slow_seconds"),

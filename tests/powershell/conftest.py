@@ -18,3 +18,12 @@ def engine() -> Engine:
     if not program:
         pytest.skip("no PowerShell engine: set SFB_PWSH to one, or install pwsh")
     return Engine(program)
+
+
+@pytest.fixture(scope="session")
+def cultural(engine: Engine) -> Engine:
+    """The same engine with the cultures of Windows, which it takes from the ICU library."""
+    found = Engine(engine.program, {"DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "0"})
+    if found.execute(b"", command="exit 0").exit_code:
+        pytest.skip("this engine has no cultures: install the ICU library (Debian: libicu72, Ubuntu: libicu74)")
+    return found

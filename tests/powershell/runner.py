@@ -50,17 +50,18 @@ class Printed:
 
 @dataclass(frozen=True)
 class Engine:
-    """A PowerShell program; ``variables`` are added to its environment."""
+    """A PowerShell program, or the words of a command that starts one; ``variables`` are added to its environment."""
 
-    program: str
+    program: str | tuple[str, ...]
     variables: dict[str, str] = field(default_factory=dict)
 
     def execute(self, stdin: bytes, *, command: str | None = None) -> Printed:
         """Run the bootstrap (or another command) with that standard input."""
         encoded = base64.b64encode((command or bootstrap_text()).encode("utf-16-le")).decode("ascii")
         options = ("-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Unrestricted", "-EncodedCommand", encoded)
+        program = (self.program,) if isinstance(self.program, str) else self.program
         done = subprocess.run(
-            [self.program, *options],
+            [*program, *options],
             input=stdin,
             capture_output=True,
             timeout=_TIME_LIMIT,
@@ -69,6 +70,12 @@ class Engine:
         )
         # Bytes outside ASCII would be read in some code page on the way from a server.
         return Printed(done.stdout.decode("ascii"), done.stderr.decode("utf-8", "replace"), done.returncode)
+
+    def text(self, script: str, data: str = "", *, command: str | None = None) -> str:
+        """Run a script that must end well, and give what it printed as one line."""
+        printed = self.execute(pack(script, data), command=command)
+        assert (printed.stderr, printed.exit_code) == ("", 0)
+        return printed.stdout.replace("\n", "")
 
     def run(
         self, *batch: operations.Operation, deadline_seconds: int = 50, stop_on_error: bool = False

@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import base64
 import gzip
+import itertools
 import json
 import textwrap
+import time
+import typing as t
 
 import pytest
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import operations, wire
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 from powershell.runner import NONCE, Engine, Printed, batch_text, bootstrap_text, functions_text, pack
 
 SYSTEM = operations.System()
+_LAST_PART = "# ---- the batch ---"
 
 
 def refused(word: str) -> Printed:
@@ -34,12 +40,11 @@ def test_texts_fit_the_ways_to_a_server() -> None:
     assert len(base64.b64encode(gzip.compress(batch_text().encode()))) < 24_000
 
 
-@pytest.mark.parametrize("width", [None, 76, 7])
-def test_standard_input_may_be_wrapped(engine: Engine, width: int | None) -> None:
-    payload = pack(batch_text(), wire.encode_batch([SYSTEM], nonce=NONCE, deadline_seconds=50))
-    if width:
-        text = payload.decode("ascii").strip()
-        payload = "\r\n".join(text[start : start + width] for start in range(0, len(text), width)).encode("ascii")
+@pytest.mark.parametrize(("width", "end"), [(None, ""), (None, "\n\n"), (76, "\r\n"), (7, "\n")])
+def test_standard_input_may_be_wrapped(engine: Engine, width: int | None, end: str) -> None:
+    text = pack(batch_text(), wire.encode_batch([SYSTEM], nonce=NONCE, deadline_seconds=50)).decode("ascii").strip()
+    step = width or len(text)
+    payload = "".join(text[start : start + step] + end for start in range(0, len(text), step)).encode("ascii")
     printed = engine.execute(payload)
     assert (printed.stderr, printed.exit_code) == ("", 0)
     (reply,), failure = wire.decode_reply(printed.stdout, [SYSTEM], nonce=NONCE)
@@ -113,6 +118,196 @@ def test_stop_on_error_skips_what_comes_after(engine: Engine) -> None:
     bad = operations.FileRead(path="")
     replies = engine.run(SYSTEM, bad, SYSTEM, SYSTEM, stop_on_error=True)
     assert [reply.error.type if reply.error else "" for reply in replies] == ["", "invalid", "skipped", "skipped"]
+
+
+def with_operations(**bodies: str) -> str:
+    """The script with other bodies in place of some operations."""
+    made = "".join(f"function {name} {{\n{body}\n}}\n" for name, body in bodies.items())
+    return batch_text().replace(_LAST_PART, f"{made}{_LAST_PART}", 1)
+
+
+def ask(
+    engine: Engine, script: str, *names: str, deadline_seconds: int = 50, stop_on_error: bool = False
+) -> list[t.Any]:
+    """The bare replies of operations without fields."""
+    header = wire.encode_batch((), nonce=NONCE, deadline_seconds=deadline_seconds, stop_on_error=stop_on_error)
+    printed = engine.text(script, header + "".join(f"op\t{name}\n" for name in names))
+    begin, end = wire.markers(NONCE)
+    assert printed.startswith(begin)
+    assert printed.endswith(end)
+    document = json.loads(printed[len(begin) : -len(end)])
+    assert document["failure"] is None
+    return t.cast("list[t.Any]", document["replies"])
+
+
+def test_every_end_of_an_operation_is_a_reply(engine: Engine) -> None:
+    wrapped = "(New-Object UnauthorizedAccessException ('Zugriff verweigert: ' + [char]228))"
+    wrapped = f"New-Object Exception('middle', {wrapped})"
+    bodies = {
+        "system": "throw 'thrown'",
+        "registry_read": f"throw (New-Object Exception('outer', ({wrapped})))",
+        "registry_list": "[IO.File]::OpenRead('/no/such/folder/file')",
+        "registry_set": "[No.Such.Class]::Method()",
+        "registry_delete": "Get-NoSuchCommand",
+        "file_info": "Import-Module NoSuchModule",
+        "file_read": "throw ('long ' * 100000)",
+        "file_search": "$nothing.Method()",
+        "services": "'noise'; $null = 1; @{ last = $true }",
+        "processes": "return",
+        "certificates": "[ComponentModel.Win32Exception]$missing = 1060; throw $missing",
+        "chain_check": "throw (New-Object ComponentModel.Win32Exception 1058)",
+        "tls_peer": "[Enum]::Parse([DayOfWeek], 'Caturday')",
+        "events": "[Convert]::FromBase64String('?')",
+        "updates": "[int]'many'",
+        "lync_command": "throw (New-Object NotSupportedException 'not here')",
+    }
+    replies = ask(engine, with_operations(**bodies), *bodies, "system")
+    expected = {
+        "system": "failed",
+        "registry_read": "denied",
+        "registry_list": "not_found",
+        "registry_set": "unsupported",
+        "registry_delete": "failed",
+        "file_info": "not_found",
+        "file_read": "failed",
+        "file_search": "failed",
+        "services": "",
+        "processes": "failed",
+        "certificates": "not_found",
+        "chain_check": "disabled",
+        "tls_peer": "invalid",
+        "events": "invalid",
+        "updates": "invalid",
+        "lync_command": "unsupported",
+    }
+    found = {name: reply.get("error", {}).get("type", "") for name, reply in zip(bodies, replies[:-1], strict=True)}
+    assert found == expected
+    answers = dict(zip(bodies, replies[:-1], strict=True))
+    assert answers["system"]["error"]["message"] == "thrown"
+    assert answers["registry_read"]["error"]["message"] == "Zugriff verweigert: ä"
+    assert answers["file_read"]["error"]["message"] == ("long " * 60)
+    assert answers["services"]["value"] == {"last": True}
+    assert replies[-1]["error"]["type"] == "failed"
+
+
+def test_the_deadline_is_looked_at_before_every_operation(engine: Engine) -> None:
+    script = with_operations(updates="[Threading.Thread]::Sleep(1500); @{ done = $true }", events="@{ done = $true }")
+    replies = ask(engine, script, "events", "updates", "events", "events", deadline_seconds=1)
+    assert [reply.get("error", {}).get("type", "") for reply in replies] == ["", "", "deadline", "deadline"]
+    assert replies[1]["ms"] >= 1500
+
+
+def test_a_refusal_stops_what_comes_after_only_when_asked(engine: Engine) -> None:
+    script = with_operations(registry_set="@{ refused = $true }", events="@{ refused = $false }")
+    names = ("events", "registry_set", "events")
+    for stop, last in ((True, "skipped"), (False, "")):
+        replies = ask(engine, script, *names, stop_on_error=stop)
+        assert [reply.get("error", {}).get("type", "") for reply in replies] == ["", "", last]
+
+
+def test_start_and_run_time(engine: Engine, record_property: t.Callable[[str, object], None]) -> None:
+    payload = pack(batch_text(), wire.encode_batch([SYSTEM], nonce=NONCE, deadline_seconds=50))
+    times: dict[str, list[float]] = {"alone": [], "batch": []}
+    for _ in range(2):
+        for name, command in (("alone", "exit 0"), ("batch", bootstrap_text())):
+            started = time.monotonic()
+            assert engine.execute(payload, command=command).exit_code == 0
+            times[name].append(time.monotonic() - started)
+    alone, batch = min(times["alone"]), min(times["batch"])
+    assert batch < 10
+    record_property(
+        "figure",
+        f"The PowerShell engine starts in {alone * 1000:.0f} ms, with bootstrap and a batch of one operation in {batch * 1000:.0f} ms.",
+    )
+
+
+# Every UTF-16 unit, also halves of surrogate pairs, with what the wire and JSON treat apart more often.
+_TEXT = st.text(
+    st.one_of(
+        st.sampled_from("\\\t\r\n\0%\"'`$(){}[]/ u\u2019\u2028\ufeff\U0001f512\ud83d\udd12"),
+        st.characters(exclude_categories=()),
+    )
+)
+
+
+# Without shrinking, which would start the engine hundreds of times: the first failure is readable enough.
+@settings(
+    max_examples=6,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=list(HealthCheck),
+)
+@given(texts=st.lists(st.lists(_TEXT, max_size=6), min_size=60, max_size=120))
+def test_any_text_comes_back_as_it_went(engine: Engine, texts: list[list[str]]) -> None:
+    """Through our writer and the script's reader, then through the script's JSON; a list of none, one or many of them."""
+    batch = [operations.Services(names=tuple(names)) for names in texts]
+    sent = wire.encode_batch(batch, nonce=NONCE, deadline_seconds=50).partition("\n")[2]
+    tail = """
+    $text = ConvertTo-JsonText @(Read-Operations $data.Split([char]10))
+    for ($start = 0; $start -lt $text.Length; $start += 4000) { $text.Substring($start, [Math]::Min(4000, $text.Length - $start)) }
+    """
+    printed = engine.text(functions_text() + textwrap.dedent(tail), sent)
+    assert set(printed) <= set(map(chr, range(0x21, 0x7F)))
+    for read, names in itertools.zip_longest(json.loads(printed), texts):
+        assert read["name"] == "services"
+        found = read["fields"].get("names", [])
+        assert list(map(_units, [found] if isinstance(found, str) else found)) == list(map(_units, names))
+
+
+_CULTURES = ("de-DE", "ar-SA", "th-TH", "tr-TR", "fa-IR", "ja-JP")
+_IN_A_CULTURE = r"""
+foreach ($name in @('') + $data.Split(',')) {
+    [Threading.Thread]::CurrentThread.CurrentCulture = [Globalization.CultureInfo]::GetCultureInfo($name)
+    $other = Test-SameValue @{ kind = 'string'; data = 'I' } 'string' @('i')
+    $read = @(Read-Operations @("op`tfile_info", "path`tC:\\INDIGO\\ini.x"))
+    ConvertTo-JsonText @{
+        time = (Format-Time ([DateTime]::new(2026, 1, 31, 23, 59, 59, 7, [DateTimeKind]::Utc)))
+        numbers = @(-1234567, [uint64]::MaxValue, [long]::MinValue, 0)
+        words = @(foreach ($word in 'StartPending', 'Binary', 'MultiString', 'QWord', 'IIII') { Format-Word $word })
+        key = (Get-KeyPath 'software\Microsoft\Internet' '32')
+        same = @((Test-SameValue @{ kind = 'dword'; data = [uint32]4294967295 } 'DWORD' @('4294967295')), $other)
+        dword = (ConvertTo-RegistryData 'dword' @('4294967295'))
+        read = $read
+        odd = "I$([char]0x130)$([char]0x131)"
+        failure = (Get-Failure @{ Exception = (New-Object IO.FileNotFoundException 'IDIOM') })
+    }
+}
+"""
+
+
+def test_languages_change_nothing(cultural: Engine) -> None:
+    """Calendars, digits and the Turkish i: the same JSON under every culture that servers have."""
+    script = functions_text() + _IN_A_CULTURE
+    printed = cultural.execute(pack(script, ",".join(_CULTURES)))
+    assert (printed.stderr, printed.exit_code) == ("", 0)
+    plain, *others = printed.stdout.split()
+    assert len(others) == len(_CULTURES)
+    assert set(others) == {plain}
+    found = json.loads(plain)
+    assert found["time"] == "2026-01-31T23:59:59.007Z"
+    assert found["numbers"] == [-1234567, 2**64 - 1, -(2**63), 0]
+    assert found["words"] == ["start_pending", "binary", "multi_string", "qword", "iiii"]
+    assert found["same"] == [True, False]
+    assert found["dword"] == -1
+    assert found["failure"] == {"type": "not_found", "message": "IDIOM"}
+    assert found["read"][0]["fields"] == {"path": "C:\\INDIGO\\ini.x"}
+
+
+@pytest.mark.parametrize(("variable", "culture"), [("tr_TR.UTF-8", "tr-TR"), ("ar_SA.UTF-8", "ar-SA")])
+def test_a_batch_on_a_server_of_another_language(cultural: Engine, variable: str, culture: str) -> None:
+    there = Engine(cultural.program, {**cultural.variables, "LC_ALL": variable, "LANG": variable})
+    missing = operations.FileRead(path="/no/such/file")
+    system, read, bad, info = there.run(
+        SYSTEM, missing, operations.FileRead(path=""), operations.FileInfo(path="/etc/passwd")
+    )
+    assert system.value.culture == culture
+    assert system.value.time_utc.startswith("20")
+    assert read.value.exists is False
+    assert bad.error is not None
+    assert bad.error.type == "invalid"
+    assert info.value.modified_utc.startswith("20")
 
 
 def test_values_arrive_whole(engine: Engine) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import typing as t
 from pathlib import Path
@@ -117,19 +118,32 @@ def test_topology_is_one_text(product: Product, output: str) -> None:
     assert reply.value == o.LyncCommandReply(module="Lync", denied=False, failure=None, objects=(), text=xml)
 
 
-def test_topology_of_two_megabytes(product: Product) -> None:
+def test_topology_of_megabytes(product: Product) -> None:
+    """10 MB of JSON is what a reply may have."""
     body = "[CmdletBinding()] param([switch]$LocalStore, [switch]$AsXml) ("
     text = '<MachineId ordinal="1" name="会議" comment="ä" x="yyyyyyyyyyyyy"/> \r\n'
-    fitting, above = 2**21 // len(text), 2**21 // len(text) + 1
+    size = len(json.dumps(text).replace(" ", "\\u0020").replace("\\r\\n", "\\u000d\\u000a")) - 2
+    fitting, above = 10 * 2**20 // size - 2, 10 * 2**20 // size + 1
     started = time.monotonic()
     reply = ask(product(Lync=f"function Get-CsTopology {{ {body}'{text}' * {fitting}) }}"), "Get-CsTopology")
     assert reply.value.text == text * fitting
     assert time.monotonic() - started < 30
-    (reply,) = product(SkypeForBusiness=f"function Get-CsTopology {{ {body}'{text}' * {above}) }}").run(
-        o.LyncCommand(command="Get-CsTopology", modules=MODULES)
+    command = o.LyncCommand(command="Get-CsTopology", modules=MODULES)
+    large, after = product(SkypeForBusiness=f"function Get-CsTopology {{ {body}'{text}' * {above}) }}").run(
+        command, o.System()
     )
-    assert reply.error is not None
-    assert reply.error.type == "too_large"
+    assert large.error is not None
+    assert large.error.type == "too_large"
+    assert after.error is None
+
+
+@pytest.mark.parametrize("body", ["exit 7", "break", "$Host.SetShouldExit(7)"])
+def test_a_command_cannot_end_the_batch(product: Product, body: str) -> None:
+    command = o.LyncCommand(command="Get-CsCertificate", modules=MODULES, properties=("Use",))
+    text = f"function Get-CsCertificate {{ [CmdletBinding()] param() {body} }}"
+    ended, after = product(Lync=text).run(command, o.System())
+    assert after.error is None
+    assert ended.error is not None or ended.value.objects == ()
 
 
 def test_a_command_that_does_not_end_is_given_up(product: Product) -> None:

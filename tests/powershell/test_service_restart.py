@@ -36,10 +36,10 @@ function Get-ServiceControl([string]$name) { foreach ($one in @($main, $near, $f
 function Get-MachineValue { return 2 }
 """
 _ASK = """
-$fields = @{{ name = @('MAIN'); stop = @('{stop}'); seconds = @('{seconds}'){dependents} }}
+$fields = @{{ name = 'MAIN'; stop = '{stop}'; seconds = '{seconds}'{dependents} }}
 $reply = $null
 $failure = $null
-try {{ $reply = service_restart $fields }} catch {{ $failure = Get-Failure $_.Exception }}
+try {{ $reply = service_restart @fields }} catch {{ $failure = Get-Failure $_ }}
 ConvertTo-JsonText @{{ reply = $reply; failure = $failure; calls = $script:calls }}
 """
 

@@ -108,6 +108,17 @@ def test_mutual_tls_shows_the_certificate_before_it_fails(
     assert (reply.connected, reply.certificate, reply.failure) == (True, peer.der, "handshake")
 
 
+def test_a_certificate_that_is_asked_for_and_not_insisted_on(
+    engine: Engine, context: ssl.SSLContext, peer: pki.Issued
+) -> None:
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.verify_mode = ssl.CERT_OPTIONAL
+    with listener(tls(context, [])) as port:
+        reply = ask(engine, port, seconds=20)
+    expected = o.TlsPeerReply(connected=True, certificate=peer.der, issuers=tuple(peer.chain[:-1]), failure=None)
+    assert reply == expected
+
+
 def test_silent_server_is_a_timeout(engine: Engine) -> None:
     with listener(silent) as port:
         reply = ask(engine, port, seconds=1)

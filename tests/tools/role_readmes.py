@@ -39,7 +39,9 @@ def readme(role: str, specs: dict[str, Any]) -> str:
     promises = [text for text in paragraphs if text.startswith(tuple(f"{word}:" for word in _PROMISES))]
     missing = [word for word in _PROMISES if not any(text.startswith(f"{word}:") for text in promises)]
     if missing or "examples" not in main:
-        raise SpecError(f"{role}, entry point {entry}: {', '.join([*missing, 'examples'] if missing else ['examples'])}?")
+        raise SpecError(
+            f"{role}, entry point {entry}: {', '.join([*missing, 'examples'] if missing else ['examples'])}?"
+        )
     lines = ["<!-- Written by tests/tools/role_readmes.py from meta/argument_specs.yml. -->", f"# Role `{role}`", ""]
     lines += [f"{main['short_description']}.", ""]
     for text in paragraphs:

@@ -29,6 +29,8 @@ _RESULTS = ROOT / "build" / "results"
 _TIME_LIMIT_SECONDS = 900
 _IN_CI = os.environ.get("CI") == "true"
 _TOOLS = "tests/tools"
+# Code of the tests that is more than tests.
+_TYPED_TESTS = ("lab", "contract", "wine", "powershell.lint")
 _MAIN = ENVIRONMENTS["main"]
 _QUALITY = ENVIRONMENTS["quality"]
 
@@ -73,7 +75,7 @@ class Tier:
 
 def _lint() -> Outcome:
     package = "ansible_collections.sfb.kb4023993.plugins"
-    packages = [f"--package={package}.{name}" for name in ("plugin_utils", "action")] + ["--package=lab"]
+    packages = [f"--package={name}" for name in (f"{package}.plugin_utils", f"{package}.action", *_TYPED_TESTS)]
     own_names = {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / "playbooks" / "collections")}
     docs = ("lint-collection-docs", "--plugin-docs", "--validate-collection-refs=self", "--skip-rstcheck", ".")
     return _checks(

@@ -16,11 +16,7 @@
 
 $ErrorActionPreference = 'Stop'
 # Ansible fails on records of these kinds among the errors, in other code pages even on their bytes.
-$ProgressPreference = 'SilentlyContinue'
-$WarningPreference = 'SilentlyContinue'
-$VerbosePreference = 'SilentlyContinue'
-$DebugPreference = 'SilentlyContinue'
-$InformationPreference = 'SilentlyContinue'
+$ProgressPreference = $WarningPreference = $VerbosePreference = $DebugPreference = $InformationPreference = 'SilentlyContinue'
 
 $problem = 'failed'
 trap {
@@ -45,9 +41,12 @@ $text = [string]::Join('', @($input))
 # A host without lines in $input leaves standard input unread; where it was read it is at its end, so this cannot wait for ever.
 if ($text -eq '') { $text = [Console]::In.ReadToEnd() }
 $parts = @(foreach ($packed in $text.Split('.')) {
-$bytes = New-Object IO.MemoryStream(, [Convert]::FromBase64String($packed))
-$plain = New-Object IO.Compression.GZipStream($bytes, [IO.Compression.CompressionMode]::Decompress)
-(New-Object IO.StreamReader($plain, [Text.Encoding]::UTF8)).ReadToEnd()
+$bytes = [Convert]::FromBase64String($packed)
+$plain = New-Object IO.Compression.GZipStream((New-Object IO.MemoryStream(, $bytes)), [IO.Compression.CompressionMode]::Decompress)
+$part = (New-Object IO.StreamReader($plain, [Text.Encoding]::UTF8)).ReadToEnd()
+# .NET Framework takes a cut stream for a whole one. Its last four bytes are the length of what was packed.
+if ([Text.Encoding]::UTF8.GetByteCount($part) -ne [BitConverter]::ToInt32($bytes, $bytes.Length - 4)) { throw 'the data is cut' }
+$part
 })
 if ($parts.Length -ne 2) { throw 'two parts are expected' }
 

@@ -107,10 +107,7 @@ class RegistryListReply:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RegistryList(Operation):
-    """All values and the names of all subkeys of a key, at most ``limit`` of each. One value of more than 64 kB is cut to 64 kB.
-
-    ``truncated`` tells both.
-    """
+    """All values and the names of all subkeys of a key, at most ``limit`` of each; ``truncated`` tells that there are more."""
 
     NAME = "registry_list"
     REPLY = RegistryListReply
@@ -136,7 +133,8 @@ class RegistrySet(Operation):
     """Compare and set one value; missing keys are created, an existing key is never recreated.
 
     ``data``: one text per list item; a dword or qword as decimal digits; binary as base64 (one item). ``private`` gives a key that
-    this operation creates to administrators and the system alone. ``stamp`` replaces the text ``@now@`` in a string by the host's time.
+    this operation creates (not the missing ones above it) to administrators and the system alone. ``stamp`` replaces the text
+    ``@now@`` in a string by the host's time.
     """
 
     NAME = "registry_set"
@@ -323,7 +321,7 @@ class ServiceRestart(Operation):
 class StoreCertificate:
     """``usage_property``: the store property that restricts purposes (CERT_ENHKEY_USAGE_PROP_ID, DER), None when not set.
 
-    ``chain``: SHA-1 thumbprints of the issuers, nearest first, as the host builds the chain; empty when not asked for.
+    ``chain``: SHA-1 thumbprints of the issuers, nearest first, as the host builds the chain.
     """
 
     certificate: bytes
@@ -349,7 +347,7 @@ class CertificatesReply:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Certificates(Operation):
-    """Certificates of a LocalMachine store (``My``), those with a private key first; ``chains`` also builds their chains (no revocation).
+    """Certificates of a LocalMachine store (``My``), those with a private key first, with their chains (no revocation).
 
     ``truncated`` also when building chains, which may wait for a download, went beyond the deadline of the batch.
     """
@@ -357,7 +355,6 @@ class Certificates(Operation):
     NAME = "certificates"
     REPLY = CertificatesReply
     store: str
-    chains: bool = True
     limit: int = 500
 
 
@@ -425,7 +422,7 @@ class EventsReply:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Events(Operation):
-    """Events of one provider by id within the last ``seconds``, at most ``limit`` of each id."""
+    """Events of one provider by id within the last ``seconds``, at most ``limit`` of each id. ``log`` is one of the classic kind."""
 
     NAME = "events"
     REPLY = EventsReply

@@ -7,12 +7,13 @@ The data part of a batch is text in UTF-8, lines of TAB-separated fields, which 
 
     batch<TAB>1<TAB>NONCE<TAB>DEADLINE SECONDS<TAB>STOP ON ERROR
     op<TAB>registry_read
-    path<TAB>SOFTWARE\\Microsoft\\.NETFramework
+    path<TAB>SOFTWARE\\\\Microsoft\\\\.NETFramework
     names<TAB>RTCDATAMCU
     names<TAB>RTCDATAPROXY
 
 Every field of an operation is a line ``name<TAB>value``; a list is the same name again, an empty list no line. Values: text with
-``%``, TAB, CR and LF as ``%25 %09 %0D %0A`` and halves of surrogate pairs as ``%uD800``; numbers in decimal; true and false as 1 and 0; bytes as base64.
+backslash, TAB, CR and LF as ``\\\\ \\t \\r \\n`` and halves of surrogate pairs as ``\\uD800`` (``Regex.Unescape`` of .NET reads these);
+numbers in decimal; true and false as 1 and 0; bytes as base64.
 
 The reply is ASCII between two markers that hold the nonce. Line breaks between the markers are not part of it (consoles wrap lines);
 blanks are written as ``\\u0020``, so that any blank is a sign of something foreign::
@@ -21,7 +22,8 @@ blanks are written as ``\\u0020``, so that any blank is a sign of something fore
                            {"ok":false,"ms":0,"error":{"type":"denied","message":"..."}}]}]NONCE]]
 
 With ``STOP ON ERROR`` 1, operations after one that failed, or that was refused (a value ``refused`` true), are not run and answer
-with the error ``skipped``. ``failure`` is set when the whole batch was refused: ``{"type": ..., "message": ...}``.
+with the error ``skipped``. All replies of a batch together have room for 10 MB; one that is larger than what is left of it answers with
+the error ``too_large``, and others after it still have that room. ``failure`` is set when the whole batch was refused: ``{"type": ..., "message": ...}``.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ from .operations import Operation
 VERSION: t.Final = 1
 _BREAKS: t.Final = re.compile(r"\s*[\r\n]\s*")
 _FOREIGN: t.Final = re.compile(r"[^\x21-\x7e]")
-_ESCAPES: t.Final = str.maketrans({"%": "%25", "\t": "%09", "\r": "%0D", "\n": "%0A"})
+_ESCAPES: t.Final = str.maketrans({"\\": r"\\", "\t": r"\t", "\r": r"\r", "\n": r"\n"})
 # Names in the registry may hold halves of surrogate pairs, which UTF-8 has no form for.
 _LONE: t.Final = re.compile("[\ud800-\udfff]")
 _NONCE: t.Final = re.compile(r"[0-9a-f]{16}\Z")
@@ -109,7 +111,7 @@ def _encode_value(value: str | int | bool | bytes) -> str:
         return "1" if value else "0"
     if isinstance(value, bytes):
         return base64.b64encode(value).decode("ascii")
-    return _LONE.sub(lambda found: f"%u{ord(found.group()):04X}", str(value).translate(_ESCAPES))
+    return _LONE.sub(lambda found: rf"\u{ord(found.group()):04X}", str(value).translate(_ESCAPES))
 
 
 def decode_reply(
@@ -117,7 +119,8 @@ def decode_reply(
 ) -> tuple[tuple[Reply, ...], BatchFailure | None]:
     """Find and read the reply in everything that the command printed.
 
-    :raises ReplyError: no reply, a cut one, two of them, or one that does not fit the operations.
+    :raises ReplyError: no reply, a cut one, two of them, or one that does not fit the operations. A single value of a shape that its
+        operation does not have is the error of that operation.
     """
     begin, end = markers(nonce)
     text = _BREAKS.sub("", printed)
@@ -160,8 +163,15 @@ def _decode_one(operation: Operation, data: t.Any, index: int) -> Reply:
     if data.get("ok") is not True:
         error = decode(OperationError, data.get("error"), where=where)
         return Reply(operation=operation, ms=_milliseconds(data, where), error=error)
-    value: t.Any = decode(operation.REPLY, data.get("value"), where=where)
-    return Reply(operation=operation, ms=_milliseconds(data, where), value=value)
+    ms = _milliseconds(data, where)
+    try:
+        value: t.Any = decode(operation.REPLY, data.get("value"), where=where)
+    except CodecError as error:
+        # What somebody put into the server's registry may be of a kind that no product writes; that must hide no other answer.
+        return Reply(
+            operation=operation, ms=ms, error=OperationError(type="invalid", message=f"unexpected answer: {error}")
+        )
+    return Reply(operation=operation, ms=ms, value=value)
 
 
 def _milliseconds(data: dict[str, t.Any], where: str) -> int:

@@ -21,8 +21,9 @@ _DENIED = {
 
 
 def lync_command(host: Host, asked: op.LyncCommand, around: Surroundings) -> op.LyncCommandReply:
-    unknown = set(asked.modules) - {"SkypeForBusiness", "Lync"}
-    if unknown:
+    if asked.command not in ("Get-CsCertificate", "Get-CsTopology"):
+        raise WorldError("invalid", "this command is not allowed")
+    if {module.casefold() for module in asked.modules} - {"skypeforbusiness", "lync"}:
         raise WorldError("invalid", "this module is not allowed")
     installed = {module.casefold() for module in host.lync.modules}
     module = next((name for name in asked.modules if name.casefold() in installed), None)
@@ -34,8 +35,14 @@ def lync_command(host: Host, asked: op.LyncCommand, around: Surroundings) -> op.
     if asked.command == "Get-CsTopology":
         return op.LyncCommandReply(module=module, denied=False, failure=None, objects=(), text=around.topology())
     references = [_reference(host, use, thumbprint) for use, thumbprint in host.lync.assigned.items()]
-    objects = tuple({n: reference[n] for n in asked.properties if n in reference} for reference in references)
+    objects = tuple(_asked_of(reference, asked.properties) for reference in references)
     return op.LyncCommandReply(module=module, denied=False, failure=None, objects=objects, text=None)
+
+
+def _asked_of(reference: dict[str, tuple[str, ...]], properties: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """The asked properties, which are found without regard to case and come back as they were asked for."""
+    known = {name.casefold(): texts for name, texts in reference.items()}
+    return {name: known[name.casefold()] for name in properties if name.casefold() in known}
 
 
 def _reference(host: Host, use: str, thumbprint: str) -> dict[str, tuple[str, ...]]:

@@ -12,11 +12,11 @@ from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import operatio
 
 from lab.answers.context import Surroundings
 from lab.clock import utc_text
+from lab.convert import base64_bytes, number
 from lab.world.errors import WorldError
 from lab.world.host import Host
 from lab.world.registry import Data, Registry, Value
 
-_MAX_VALUE = 64 * 1024
 _NUMBERS = {"dword": 0xFFFFFFFF, "qword": 0xFFFFFFFFFFFFFFFF}
 _TEXTS = ("string", "expand_string")
 
@@ -33,25 +33,28 @@ def listing(host: Host, asked: op.RegistryList, _: Surroundings) -> op.RegistryL
     host.registry.check_access(asked.path, view=asked.view)
     values = host.registry.values(asked.path, view=asked.view)
     subkeys = host.registry.subkeys(asked.path, view=asked.view)
+    exists = host.registry.exists(asked.path, view=asked.view)
+    limit = max(0, asked.limit)
     return op.RegistryListReply(
-        key_exists=host.registry.exists(asked.path, view=asked.view),
-        values=tuple(_cut(value) for value in values[: asked.limit]),
-        subkeys=subkeys[: asked.limit],
-        truncated=max(len(values), len(subkeys)) > asked.limit or any(_cut(v).data != v.data for v in values),
+        key_exists=exists,
+        values=tuple(found for value in values[:limit] if (found := _record(value))),
+        subkeys=subkeys[:limit],
+        truncated=exists and max(len(values), len(subkeys)) > asked.limit,
     )
 
 
 def write(host: Host, asked: op.RegistrySet, _: Surroundings) -> op.RegistryChangeReply:
     registry = host.registry
+    texts = asked.data
+    if asked.stamp:
+        texts = tuple(text.replace("@now@", utc_text(host.now())) for text in texts)
+    data = _data(asked.kind, texts)
     registry.check_access(asked.path, view=asked.view)
-    data = _data(asked.kind, asked.data)
-    if asked.stamp and asked.kind in _TEXTS:
-        data = str(data).replace("@now@", utc_text(host.now()))
     existed = registry.exists(asked.path, view=asked.view)
     before = registry.read(asked.path, asked.name, view=asked.view)
     if not _expected(before, asked):
         return _change(registry, asked, refused=True, existed=existed, before=before)
-    if before is None or (before.kind, before.data) != (asked.kind, data):
+    if not _same(before, asked.kind, texts):
         registry.create(asked.path, view=asked.view, private=asked.private)
         registry.write(asked.path, asked.name, asked.kind, data, view=asked.view)
     return _change(registry, asked, refused=False, existed=existed, before=before)
@@ -82,7 +85,7 @@ def _change(
     exists = registry.exists(asked.path, view=asked.view)
     return op.RegistryChangeReply(
         refused=refused,
-        changed=before != after or existed != exists,
+        changed=(existed, before) != (exists, after),
         before=_record(before),
         after=_record(after),
         key_existed=existed,
@@ -93,25 +96,34 @@ def _change(
 def _expected(found: Value | None, asked: op.RegistrySet | op.RegistryDelete) -> bool:
     if asked.expect == "anything":
         return True
-    if asked.expect == "absent" or found is None:
-        return found is None and asked.expect == "absent"
-    return (found.kind, found.data) == (asked.expect_kind, _data(asked.expect_kind, asked.expect_data))
+    if asked.expect == "absent":
+        return found is None
+    return asked.expect == "value" and _same(found, asked.expect_kind, asked.expect_data)
+
+
+def _same(found: Value | None, kind: str, texts: tuple[str, ...]) -> bool:
+    """Whether a value is of this kind and would be written as exactly these texts."""
+    if found is None or found.kind != kind:
+        return False
+    return (found.data if isinstance(found.data, tuple) else (str(found.data),)) == texts
 
 
 def _data(kind: str, texts: tuple[str, ...]) -> Data:
+    """What the registry gives back of these texts."""
     if kind == "multi_string":
-        return texts
-    if kind in _TEXTS and len(texts) == 1:
+        # Each text ends with a zero there, so one inside makes two of a text.
+        return tuple(part for text in texts for part in text.split("\0"))
+    if len(texts) == 1 and kind in _TEXTS:
         return texts[0]
-    if kind in _NUMBERS and len(texts) == 1 and texts[0].isdigit() and int(texts[0]) <= _NUMBERS[kind]:
-        return int(texts[0])
-    if kind == "binary" and len(texts) == 1:
+    if len(texts) == 1 and kind in _NUMBERS:
+        found = number(texts[0], lowest=0, highest=_NUMBERS[kind])
+        if found is not None:
+            return found
+    if len(texts) == 1 and kind == "binary":
         try:
-            base64.b64decode(texts[0], validate=True)
+            return base64.b64encode(base64_bytes(texts[0])).decode("ascii")
         except ValueError:
             pass
-        else:
-            return texts[0]
     raise WorldError("invalid", f"No registry data of kind {kind}: {texts!r}")
 
 
@@ -119,16 +131,3 @@ def _record(value: Value | None) -> op.RegistryValue | None:
     if value is None:
         return None
     return op.RegistryValue(name=value.name, kind=t.cast("op.RegistryKind", value.kind), data=value.data)
-
-
-def _cut(value: Value) -> op.RegistryValue:
-    """The first 64 kB: of text in UTF-16, of bytes, of as many whole texts as fit."""
-    data = value.data
-    if isinstance(data, tuple):
-        ends = [2 * sum(map(len, data[: count + 1])) for count in range(len(data))]
-        data = tuple(text for text, end in zip(data, ends, strict=True) if end <= _MAX_VALUE)
-    elif isinstance(data, str) and value.kind in _TEXTS:
-        data = data[: _MAX_VALUE // 2]
-    elif isinstance(data, str):
-        data = base64.b64encode(base64.b64decode(data)[:_MAX_VALUE]).decode("ascii")
-    return op.RegistryValue(name=value.name, kind=t.cast("op.RegistryKind", value.kind), data=data)

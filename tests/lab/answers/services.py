@@ -16,6 +16,8 @@ from lab.world.errors import WorldError
 from lab.world.host import Host
 from lab.world.services import Service
 
+_PENDING = ("start_pending", "stop_pending", "continue_pending", "pause_pending")
+
 
 def states(host: Host, asked: op.Services, _: Surroundings) -> op.ServicesReply:
     return op.ServicesReply(services=tuple(_state(host, name) for name in asked.names))
@@ -40,6 +42,7 @@ def processes(host: Host, asked: op.Processes, _: Surroundings) -> op.ProcessesR
 
 def restart(host: Host, asked: op.ServiceRestart, _: Surroundings) -> op.ServiceRestartReply:
     services = host.services
+    check_name(asked.name)
     service = services.get(asked.name)
     if service is None:
         raise WorldError("not_found", f"there is no service {asked.name}")
@@ -51,16 +54,18 @@ def restart(host: Host, asked: op.ServiceRestart, _: Surroundings) -> op.Service
         for dependent in services.dependents(asked.name):
             if dependent.status == "stopped":
                 continue
-            if dependent.name not in to_start:
+            if dependent.name.casefold() not in (name.casefold() for name in to_start):
                 to_start.insert(0, dependent.name)
             if _stop(host, dependent, deadline) != "stopped":
                 return _standing(service, "stopping")
         if _stop(host, service, deadline) != "stopped":
             return _standing(service, "stopping")
-    if _start(host, service, deadline) == "stop_pending":
+    if _start(host, service, deadline) in ("stop_pending", "pause_pending"):
         return _standing(service, "stopping")
-    if service.status == "start_pending":
+    if service.status in _PENDING:
         return _standing(service, "starting")
+    if service.status != "running":
+        raise WorldError("failed", f"the service {asked.name} was started and is {service.status} again")
     started: list[str] = []
     not_started: list[str] = []
     for name in to_start:
@@ -71,22 +76,22 @@ def restart(host: Host, asked: op.ServiceRestart, _: Surroundings) -> op.Service
             status = _start(host, known, deadline) if known else "stopped"
         except WorldError:
             status = "stopped"
-        if status not in ("running", "stopped"):
+        if status in _PENDING:
             return _standing(service, "starting", started, not_started)
         (started if status == "running" else not_started).append(name)
     return _standing(service, "done", started, not_started)
 
 
 def _stop(host: Host, service: Service, deadline: datetime) -> str:
-    _wait(host, service, ("start_pending", "stop_pending"), deadline)
+    _wait(host, service, _PENDING, deadline)
     host.services.begin_stop(service.name)
-    return _wait(host, service, ("stop_pending",), deadline)
+    return _wait(host, service, ("running", "paused", "stop_pending"), deadline)
 
 
 def _start(host: Host, service: Service, deadline: datetime) -> str:
-    _wait(host, service, ("stop_pending",), deadline)
+    _wait(host, service, ("stop_pending", "pause_pending"), deadline)
     host.services.begin_start(service.name)
-    return service.status if service.status == "stop_pending" else _wait(host, service, ("start_pending",), deadline)
+    return _wait(host, service, _PENDING, deadline)
 
 
 def _wait(host: Host, service: Service, on_the_way: tuple[str, ...], deadline: datetime) -> str:
@@ -114,7 +119,14 @@ def _standing(
     )
 
 
+def check_name(name: str) -> None:
+    """:raises WorldError: ``invalid`` for a name that the class for services does not take."""
+    if not name:
+        raise WorldError("invalid", "Invalid value '' for parameter 'name'.")
+
+
 def _state(host: Host, name: str) -> op.ServiceState:
+    check_name(name)
     service = host.services.get(name)
     if service is None:
         return op.ServiceState(

@@ -14,7 +14,6 @@ from lab.answers.context import Surroundings
 from lab.clock import utc_text
 from lab.world.errors import WorldError
 from lab.world.events import LoggedEvent
-from lab.world.files import File
 from lab.world.host import LYNC_LOG, Host
 from lab.world.registry import Registry
 
@@ -24,17 +23,23 @@ MSI_UPDATES = r"SOFTWARE\Microsoft\Updates"
 _MAX_SEARCHED = 64 * 1024 * 1024
 _MAX_STRINGS, _MAX_STRING = 20, 500
 _KB = re.compile(r"(?i)(?<![0-9A-Z])KB[0-9]+(?![0-9])")
+_ASKED_KB = re.compile(r"(?i)KB[0-9]+\Z")
 _VIEWS: tuple[op.View, ...] = ("64", "32")
 
 
 def system(host: Host, _asked: op.System, _: Surroundings) -> op.SystemReply:
     facts = host.facts
+    build = int(_text(host.registry, CURRENT_VERSION, "CurrentBuild") or 0)
+    major, minor = (
+        _number(host.registry, CURRENT_VERSION, f"Current{part}VersionNumber") for part in ("Major", "Minor")
+    )
+    release = _text(host.registry, CURRENT_VERSION, "CurrentVersion") if major is None else f"{major}.{minor}"
     return op.SystemReply(
         computer_name=facts.computer_name,
         dns_domain=facts.dns_domain,
         machine_guid=_text(host.registry, r"SOFTWARE\Microsoft\Cryptography", "MachineGuid"),
-        os_version=facts.os_version,
-        os_build=facts.os_build,
+        os_version=f"{release}.{build}",
+        os_build=build,
         os_ubr=_number(host.registry, CURRENT_VERSION, "UBR"),
         product_type=_text(host.registry, r"SYSTEM\CurrentControlSet\Control\ProductOptions", "ProductType"),
         culture=facts.culture,
@@ -47,7 +52,8 @@ def system(host: Host, _asked: op.System, _: Surroundings) -> op.SystemReply:
 
 
 def file_info(host: Host, asked: op.FileInfo, _: Surroundings) -> op.FileInfoReply:
-    path, file = _file(host, asked.path, asked.service)
+    path = _path(host, asked.path, asked.service)
+    file = host.files.get(path)
     return op.FileInfoReply(
         path=path,
         exists=file is not None,
@@ -59,7 +65,10 @@ def file_info(host: Host, asked: op.FileInfo, _: Surroundings) -> op.FileInfoRep
 
 
 def file_read(host: Host, asked: op.FileRead, _: Surroundings) -> op.FileReadReply:
-    path, file = _file(host, asked.path, asked.service)
+    path = _path(host, asked.path, asked.service)
+    file = host.files.get(path)
+    if file is not None and asked.limit < 0:
+        raise WorldError("invalid", "Non-negative number required.")
     return op.FileReadReply(
         path=path,
         exists=file is not None,
@@ -69,14 +78,17 @@ def file_read(host: Host, asked: op.FileRead, _: Surroundings) -> op.FileReadRep
 
 
 def file_search(host: Host, asked: op.FileSearch, _: Surroundings) -> op.FileSearchReply:
-    _path, file = _file(host, asked.path, "")
-    if file is not None and file.size > _MAX_SEARCHED:
+    file = host.files.get(_path(host, asked.path, ""))
+    if file is None:
+        return op.FileSearchReply(exists=False, found=(False,) * len(asked.patterns))
+    if file.size > _MAX_SEARCHED:
         raise WorldError("too_large", f"{file.path} has {file.size} bytes")
-    content = file.content if file else b""
-    return op.FileSearchReply(exists=file is not None, found=tuple(pattern in content for pattern in asked.patterns))
+    return op.FileSearchReply(exists=True, found=tuple(pattern in file.content for pattern in asked.patterns))
 
 
 def events(host: Host, asked: op.Events, around: Surroundings) -> op.EventsReply:
+    if not asked.provider or "'" in asked.provider:
+        raise WorldError("invalid", "this is not the name of a provider")
     if asked.log.casefold() != LYNC_LOG.casefold() or host.quirks.no_lync_log:
         return op.EventsReply(log_exists=False, events=(), truncated_ids=())
     around.mechanism.settle(host)
@@ -92,15 +104,18 @@ def events(host: Host, asked: op.Events, around: Surroundings) -> op.EventsReply
 
 
 def updates(host: Host, asked: op.Updates, _: Surroundings) -> op.UpdatesReply:
+    if not all(_ASKED_KB.match(kb) for kb in asked.kbs):
+        raise WorldError("invalid", "an update is KB and a number")
+    wanted = {kb.upper() for kb in asked.kbs}
     cbs, msi = [], []
     for package in host.registry.subkeys(CBS_PACKAGES):
-        if kb := _named(package, asked.kbs):
+        if kb := _named(package, wanted):
             state = _number(host.registry, f"{CBS_PACKAGES}\\{package}", "CurrentState")
             cbs.append(op.CbsPackage(kb=kb, name=package, state=state or 0))
     for view in _VIEWS:
         for product in host.registry.subkeys(MSI_UPDATES, view=view):
             for name in host.registry.subkeys(f"{MSI_UPDATES}\\{product}", view=view):
-                if kb := _named(name, asked.kbs):
+                if kb := _named(name, wanted):
                     path = f"{MSI_UPDATES}\\{product}\\{name}"
                     value = host.registry.read(path, "ThisVersionInstalled", view=view)
                     installed = str(value.data) if value else None
@@ -108,7 +123,7 @@ def updates(host: Host, asked: op.Updates, _: Surroundings) -> op.UpdatesReply:
     return op.UpdatesReply(cbs=tuple(cbs), msi=tuple(msi))
 
 
-def _named(text: str, kbs: tuple[str, ...]) -> str | None:
+def _named(text: str, kbs: set[str]) -> str | None:
     """The first of these updates that a package's name holds."""
     for match in _KB.finditer(text):
         if match[0].upper() in kbs:
@@ -121,14 +136,12 @@ def _event(host: Host, event: LoggedEvent) -> op.Event:
     return op.Event(id=event.id, record_id=event.record_id, time_utc=host.shown_text(event.time), strings=strings)
 
 
-def _file(host: Host, path: str, service: str) -> tuple[str, File | None]:
-    """The full path that is meant, and the file there."""
-    if service:
-        executable = host.services.executable(service)
-        if executable is None:
-            return "", None
-        path = executable + path
-    return host.files.long_path(path), host.files.get(path)
+def _path(host: Host, path: str, service: str) -> str:
+    """The full path that is meant; "" for the executable of a service that has none."""
+    if not service:
+        return host.files.long_path(path)
+    executable = host.services.executable(service)
+    return "" if executable is None else executable + path
 
 
 def _text(registry: Registry, path: str, name: str) -> str | None:

@@ -27,6 +27,12 @@ class Invocation:
     * ssh: the default shell of sshd is PowerShell, so one more than the wrappers in the command;
     * psrp: none, as the script runs in the runspace; only wrappers inside the script count. The process that hosts
       the runspace is counted once, when the shell is created, and appears in the host's counters, not here.
+
+    ``command`` and ``input`` are what arrived, unchanged, for a handler that really runs it:
+
+    * winrm: the command line as the shell got it, and the bytes of standard input;
+    * ssh: the text that sshd gives to its default shell, and the bytes of standard input;
+    * psrp: the text of the pipeline, and its input objects in order, as strings.
     """
 
     host: str
@@ -34,6 +40,8 @@ class Invocation:
     script: str
     stdin: str
     processes: int
+    command: str = ""
+    input: bytes | tuple[str, ...] = b""
 
 
 @dataclass(frozen=True, kw_only=True)

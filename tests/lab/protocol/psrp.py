@@ -18,7 +18,7 @@ import psrpcore
 from psrpcore.types import HostMethodIdentifier, NETException
 
 from lab.protocol import powershell, soap
-from lab.protocol.handler import Execution
+from lab.protocol.handler import Execution, Invocation
 from lab.protocol.hosts import HostState
 from lab.protocol.runner import Runner
 from lab.protocol.shell import Output, Shell, decode, finished, no_such, timed_out
@@ -124,13 +124,16 @@ class PsrpShell(Shell):
         except powershell.BadEncodedCommandError:
             execution = powershell.bad_encoded_command()
         else:
-            execution = await self.runner.run(
-                self.host,
+            invocation = Invocation(
+                host=self.host.name,
                 transport="psrp",
                 script=unwrapped.script,
                 stdin="\n".join(pipeline.input),
                 processes=unwrapped.wrappers,
+                command=pipeline.script,
+                input=tuple(pipeline.input),
             )
+            execution = await self.runner.run(self.host, invocation)
         self._write(pipeline.pipeline, execution)
         return execution.exit_code
 

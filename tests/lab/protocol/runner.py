@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
-from lab.protocol.handler import Execution, Handler, Invocation, Transport
+from lab.protocol.handler import Execution, Handler, Invocation
 from lab.protocol.hosts import HostState
 
 
@@ -19,9 +19,8 @@ class Runner:
         self._handler = handler
         self.pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="lab-host")
 
-    async def run(self, host: HostState, *, transport: Transport, script: str, stdin: str, processes: int) -> Execution:
-        invocation = Invocation(host=host.name, transport=transport, script=script, stdin=stdin, processes=processes)
-        host.counters.powershell_processes += processes
+    async def run(self, host: HostState, invocation: Invocation) -> Execution:
+        host.counters.powershell_processes += invocation.processes
         loop = asyncio.get_running_loop()
         execution = await loop.run_in_executor(self.pool, self._handler.execute, invocation)
         return host.faults.damage(execution)

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import shlex
 import sys
 from pathlib import Path
 
 from lab.protocol import powershell, ssh_client
 from lab.protocol.faults import Stage
-from lab.protocol.handler import Execution
+from lab.protocol.handler import Execution, Invocation
 from lab.protocol.hosts import HostState, HostTable
 from lab.protocol.runner import Runner
 
@@ -58,13 +59,20 @@ async def _run(host: HostState, runner: Runner, *, command: str, stdin: bytes) -
         unwrapped = powershell.unwrap(command)
     except powershell.BadEncodedCommandError:
         return powershell.bad_encoded_command()
-    return await runner.run(
-        host,
+    invocation = Invocation(
+        host=host.name,
         transport="ssh",
         script=unwrapped.script,
         stdin=powershell.input_lines(stdin, encoding="utf-8"),
         processes=1 + unwrapped.wrappers,
+        command=command,
+        input=stdin,
     )
+    execution = await runner.run(host, invocation)
+    if unwrapped.wrappers and execution.exit_code:
+        # What the handler played is a program that the default shell ran: powershell -c ends with 1 for any that failed.
+        return dataclasses.replace(execution, exit_code=1)
+    return execution
 
 
 async def _strike(host: HostState, stage: Stage, *, user: str) -> None:

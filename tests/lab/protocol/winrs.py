@@ -11,7 +11,7 @@ import uuid
 from dataclasses import dataclass, field
 
 from lab.protocol import powershell, soap
-from lab.protocol.handler import Execution
+from lab.protocol.handler import Execution, Invocation
 from lab.protocol.hosts import HostState
 from lab.protocol.runner import Runner
 from lab.protocol.shell import Output, Shell, finished, no_such
@@ -80,13 +80,16 @@ class WinrsShell(Shell):
             return powershell.bad_encoded_command()
         if not unwrapped.wrappers:
             return powershell.not_recognized(command.line)
-        return await self.runner.run(
-            self.host,
+        invocation = Invocation(
+            host=self.host.name,
             transport="winrm",
             script=unwrapped.script,
             stdin=powershell.input_lines(bytes(command.stdin), encoding=self._encoding),
             processes=unwrapped.wrappers,
+            command=command.line,
+            input=bytes(command.stdin),
         )
+        return await self.runner.run(self.host, invocation)
 
 
 def _take(unread: list[tuple[str, bytes]], room: int) -> list[tuple[str, bytes]]:

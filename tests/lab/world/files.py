@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import ntpath
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from lab.world.errors import WorldError
+
 _VARIABLE = re.compile(r"%([^%]+)%")
+_WORKING_FOLDER = r"C:\Windows\system32"
 _SHORT = re.compile(r"[A-Z0-9_$~!#%&'()@^`{}-]{1,8}(\.[A-Z0-9_$~-]{1,3})?\Z")
-_MAX_LENGTH = 259
 
 
 @dataclass(kw_only=True)
@@ -67,8 +70,9 @@ class FileSystem:
         self._drives = _Node(name="")
 
     def expand(self, path: str) -> str:
-        """Put the values of ``%variables%`` in; unknown ones stay as they are, as in Windows."""
-        return _VARIABLE.sub(lambda match: self._variables.get(match[1].lower(), match[0]), path)
+        """Put the values of ``%variables%`` in; unknown ones stay as they are, as in Windows. It ends at a zero character."""
+        whole = path.partition("\0")[0]
+        return _VARIABLE.sub(lambda match: self._variables.get(match[1].lower(), match[0]), whole)
 
     def add(
         self,
@@ -80,48 +84,81 @@ class FileSystem:
         clr: str | None = None,
     ) -> File:
         """Write a file; one that exists is replaced and keeps its time of creation."""
-        node = self._drives
-        for part in _parts(self.expand(path)):
+        node, names = self._drives, []
+        root, below = _split(self.expand(path))
+        for part in (root, *below):
             node = node.enter(part)
-        created = node.file.created if node.file else modified
-        long = self.long_path(path)
-        node.file = File(path=long, content=content, created=created, modified=modified, version=version, clr=clr)
+            names.append(node.name)
+        node.file = File(
+            path="\\".join(names),
+            content=content,
+            created=node.file.created if node.file else modified,
+            modified=modified,
+            version=version,
+            clr=clr,
+        )
         return node.file
+
+    def add_folder(self, path: str) -> None:
+        node = self._drives
+        root, names = _split(self.expand(path))
+        for part in (root, *names):
+            node = node.enter(part)
 
     def get(self, path: str) -> File | None:
         node = self._find(path)
         return None if node is None else node.file
 
     def long_path(self, path: str) -> str:
-        """The full path with long names as far as the path exists, and as given from there on."""
-        names: list[str] = []
-        node: _Node | None = self._drives
-        for part in _parts(self.expand(path)):
-            node = None if node is None else node.find(part)
-            names.append(part if node is None else node.name)
-        return "\\".join(names)
+        """The full path as .NET makes it of ``path``: variables, ``.`` and ``..``, slashes, and short names where they are known.
+
+        Letters keep their case, also where the names on disk have another one.
+
+        :raises WorldError: ``invalid`` for a path without anything in it.
+        """
+        full = _full(self.expand(path))
+        root, names = _split(full)
+        node: _Node | None = self._drives.find(root)
+        found = [root]
+        for name in names:
+            node = None if node is None else node.find(name)
+            found.append(node.name if node is not None and name.lower() != node.name.lower() else name)
+        return "\\".join(found)
 
     def short_path(self, path: str) -> str:
         """The same file by its short names."""
-        names: list[str] = []
+        short_names: list[str] = []
         node = self._drives
-        for part in _parts(self.expand(path)):
+        root, names = _split(self.expand(path))
+        for part in (root, *names):
             below = node.find(part)
             if below is None:
                 raise KeyError(path)
             short = next((name for name, child in node.short_names.items() if child is below), below.name)
-            names.append(short.upper())
+            short_names.append(short.upper())
             node = below
-        return "\\".join(names)
+        return "\\".join(short_names)
 
     def _find(self, path: str) -> _Node | None:
-        node: _Node | None = self._drives
-        for part in _parts(self.expand(path)):
-            node = None if node is None else node.find(part)
+        root, names = _split(self.expand(path))
+        node: _Node | None = self._drives.find(root)
+        for name in names:
+            node = None if node is None else node.find(name)
         return node
 
 
-def _parts(path: str) -> list[str]:
-    if len(path) > _MAX_LENGTH:
-        return [path]
-    return [part for part in path.replace("/", "\\").split("\\") if part]
+def _full(path: str) -> str:
+    if not path.strip():
+        raise WorldError("invalid", "The path is not of a legal form.")
+    whole = path.replace("/", "\\")
+    if not ntpath.splitdrive(whole)[0]:
+        whole = f"{_WORKING_FOLDER}\\{whole}"
+    end = "\\" if whole.endswith("\\") else ""
+    # Windows takes blanks and dots from the end of a path.
+    return ntpath.normpath(whole if end else whole.rstrip(" .") or whole).rstrip("\\") + end
+
+
+def _split(path: str) -> tuple[str, list[str]]:
+    """The drive or share, and the names below it; an empty last one for a path that ends with a backslash."""
+    drive, rest = ntpath.splitdrive(path.replace("/", "\\"))
+    return drive, rest.split("\\")[1:]

@@ -45,8 +45,6 @@ class SystemFacts:
 
     computer_name: str
     dns_domain: str
-    os_version: str
-    os_build: int
     culture: str
     ui_culture: str
     powershell_version: str
@@ -68,6 +66,7 @@ class Quirks:
     denied_cmdlets: tuple[str, ...] = ()
     hidden_processes: bool = False
     closed_ports: tuple[int, ...] = ()
+    demanding_ports: tuple[int, ...] = ()
     no_lync_log: bool = False
     clock_skew_seconds: float = 0.0
     slow_seconds: float = 0.0

@@ -36,7 +36,7 @@ class Process:
 
 @dataclass(kw_only=True)
 class Behaviour:
-    """How a service answers to being stopped and started. ``stuck``: it stays in "stop pending" for ever."""
+    """How a service answers to being stopped and started. ``stuck``: it stays in "stop pending", or "continue pending", for ever."""
 
     stop_seconds: float = 0.05
     start_seconds: float = 0.05
@@ -116,56 +116,64 @@ class ServiceManager:
         return value.data if value is not None and isinstance(value.data, str) else None
 
     def executable(self, name: str) -> str | None:
-        """The file that Windows starts: the quoted part, or else the shortest beginning up to a blank that is a file."""
-        image_path = self.image_path(name)
-        if not image_path:
-            return None
-        line = self._files.expand(image_path).strip()
-        if line.startswith('"'):
-            candidates = [line[1:].partition('"')[0]]
-        else:
-            words = line.split(" ")
-            candidates = [" ".join(words[:count]) for count in range(1, len(words) + 1)]
-        for candidate in candidates:
-            for path in (candidate, candidate + ".exe"):
-                file = self._files.get(path)
-                if file is not None:
-                    return file.path
+        """The full path of the file that Windows starts: the quoted part, or else the shortest beginning up to a blank that is a file.
+
+        Letters keep their case of the image path.
+        """
+        line = self._files.expand(self.image_path(name) or "").strip()
+        quoted = re.match(r'"([^"]*)', line)
+        ends = [match.start() for match in re.finditer(r"[ \t]|\Z", line)]
+        for candidate in [quoted[1]] if quoted else [line[:end] for end in ends]:
+            path = re.sub(
+                r"(?i)\A(?:\\SystemRoot\\|(?=system32\\))", r"%SystemRoot%\\", candidate.removeprefix("\\??\\")
+            )
+            path = self._files.expand(path)
+            if not re.match(r"(?i)[A-Z]:\\|\\\\", path):
+                continue
+            for tried in (path, path + ".exe"):
+                full = self._files.long_path(tried)
+                if self._files.get(full) is not None:
+                    return full
         return None
 
     def dependents(self, name: str) -> tuple[Service, ...]:
-        """Services that need this one."""
-        found = []
+        """Services that need this one, directly or through others, in an order in which they can be stopped."""
+        found: list[Service] = []
         for other in self._services.values():
             value = self._registry.read(f"{SERVICES}\\{other.name}", "DependOnService")
             needs = value.data if value is not None and isinstance(value.data, tuple) else ()
-            if name.casefold() in (need.casefold() for need in needs):
-                self._settle(other)
-                found.append(other)
+            if name.casefold() not in (need.casefold() for need in needs):
+                continue
+            self._settle(other)
+            found += [further for further in (*self.dependents(other.name), other) if further not in found]
         return tuple(found)
 
     def begin_stop(self, name: str) -> None:
-        """Ask a running service to stop. Its dependents are the caller's business, as with the service control manager."""
+        """Ask a running or paused service to stop. Its dependents are the caller's business, as with the service control manager."""
         service = self._known(name)
-        if service.status != "running":
+        if service.status not in ("running", "paused"):
             return
         service.status = "stop_pending"
         behaviour = service.behaviour
         service.due = None if behaviour.stuck else self._clock.now() + timedelta(seconds=behaviour.stop_seconds)
 
     def begin_start(self, name: str) -> None:
-        """Ask a stopped service to start.
+        """Ask a stopped service to start, or a paused one to go on.
 
         :raises WorldError: when it is disabled, when its file is missing, or when it fails at once.
         """
         service = self._known(name)
+        if service.status == "paused":
+            service.status = "continue_pending"
+            behaviour = service.behaviour
+            service.due = None if behaviour.stuck else self._clock.now() + timedelta(seconds=behaviour.start_seconds)
         if service.status != "stopped":
             return
         if self.start_mode(service.name) == "disabled":
             raise WorldError("disabled", f"Cannot start service {service.name}: it is disabled.")
         if self.executable(service.name) is None:
             raise WorldError(
-                "failed", f"Cannot start service {service.name}: The system cannot find the file specified"
+                "not_found", f"Cannot start service {service.name}: The system cannot find the file specified"
             )
         if service.behaviour.fails_to_start:
             raise WorldError("failed", f"Cannot start service {service.name} on computer '.'.")
@@ -203,6 +211,8 @@ class ServiceManager:
         if service.status == "stop_pending":
             service.status = "stopped"
             service.process = None
+        elif service.status in ("continue_pending", "pause_pending"):
+            service.status = "running" if service.status == "continue_pending" else "paused"
         elif service.status == "start_pending":
             path = self.executable(service.name)
             service.status = "running" if path else "stopped"

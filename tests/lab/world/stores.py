@@ -39,8 +39,9 @@ class Stores:
     def add(
         self, store: str, certificate: bytes, *, has_private_key: bool = False, usage_property: bytes | None = None
     ) -> None:
-        """Put a certificate into a store, in place of the same one if it is there."""
+        """Put a certificate into a store, in place of the same one if it is there. A store that does not exist is made."""
         self._before_change()
+        self._stores.setdefault(store.casefold(), [])
         self._remove(store, certificate)
         self._stores[store.casefold()].append(
             StoreEntry(certificate=certificate, has_private_key=has_private_key, usage_property=usage_property)

@@ -1,0 +1,34 @@
+# Copyright (c) 2026, the sfb.kb4023993 contributors
+# GNU General Public License v3.0-or-later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The table, and generated worlds, in the PowerShell engine under Wine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from wine.prefix import Prefix
+
+from contract import check, generated, lab_runner, wine_runner
+from contract.table import cases
+
+Record = Callable[[str, object], None]
+
+pytestmark = [pytest.mark.wine, pytest.mark.xdist_group("contract")]
+
+
+def test_the_engine_under_wine_answers_as_the_table_says(prefix: Prefix, tmp_path: Path) -> None:
+    wanted = [case for case in cases() if wine_runner.reason(case) is None]
+    assert {case.alone for case in wanted} == {""}
+    found = check.differences(wanted, wine_runner.run(prefix, wanted, tmp_path))
+    assert not found, "\n".join(found)
+
+
+def test_the_lab_and_the_engine_under_wine_agree(prefix: Prefix, tmp_path: Path, record_property: Record) -> None:
+    cases = [*generated.registry(150), *generated.image_paths(80), *generated.updates(60), *generated.files(15)]
+    replies = lab_runner.run(cases)
+    found = check.disagreements(cases, replies, wine_runner.run(prefix, cases, tmp_path))
+    assert not found, f"{len(found)} of {len(replies)} answers differ, the simplest:\n" + "\n".join(found[:3])
+    record_property("figure", f"contract: {len(replies)} generated operations answered alike by the lab and under Wine")
