@@ -47,9 +47,9 @@ notes:
   - The account must be a local administrator of the server with a full token. A local account other than the built-in
     Administrator gets one over the network only with V(LocalAccountTokenFilterPolicy=1) on the server. No second hop
     (Kerberos delegation, CredSSP) is needed.
-  - The only PowerShell that reaches a server is the file C(plugins/plugin_utils/host/batch.ps1) of this collection, always byte
-    for byte the same, so that it can be read and allow-listed; C(bootstrap.ps1) beside it starts it. Nothing is downloaded,
-    and no file is written on the server.
+  - The only PowerShell that reaches a server is the file C(plugins/plugin_utils/host/batch.ps1) of this collection, with
+    C(changes.ps1) in front of it only where something is to be changed, always byte for byte the same, so that it can be read and
+    allow-listed; C(bootstrap.ps1) beside it starts it. Nothing is downloaded, and no file is written on the server.
 """
 
     # Modules that only read.

@@ -61,7 +61,8 @@ def _reached(asked: Asked, servers: t.Mapping[int, TlsServer]) -> Asked:
 
 def execute(world: World, data: str) -> Execution:
     """Send the data of a batch to a simulated server of this world."""
-    parts = (base64.b64encode(gzip.compress(part)).decode("ascii") for part in (shipped_batch(), data.encode("utf-8")))
+    texts = (shipped_batch(changing=True), data.encode("utf-8"))
+    parts = (base64.b64encode(gzip.compress(part)).decode("ascii") for part in texts)
     invocation = Invocation(
         host="host",
         transport="winrm",

@@ -67,7 +67,7 @@ class Agent:
             payload = unpack(invocation.stdin)
         except PayloadError:
             return _marked("bad_data")
-        if payload.script != shipped_batch():
+        if payload.script not in (shipped_batch(changing=False), shipped_batch(changing=True)):
             return _refused("The script on standard input is not the shipped batch.ps1; the lab runs nothing else.")
         try:
             batch = decode_batch(payload.data)
@@ -78,9 +78,9 @@ class Agent:
         if host.quirks.slow_seconds:
             # Really slow: what is tested with it are the timeouts of the controller.
             time.sleep(host.quirks.slow_seconds)
-        return self._run(host, batch)
+        return self._run(host, batch, reads_only=payload.script == shipped_batch(changing=False))
 
-    def _run(self, host: Host, batch: Batch) -> Execution:
+    def _run(self, host: Host, batch: Batch, *, reads_only: bool) -> Execution:
         if host.quirks.process_32_bit:
             return _failure(batch.nonce, "process_32_bit", "This is a 32-bit process on a 64-bit Windows.")
         if host.quirks.not_elevated:
@@ -97,7 +97,7 @@ class Agent:
                 elif skipped:
                     reply = _error(host, "skipped", "an operation before this one failed or was refused")
                 else:
-                    reply = self._answer(host, operation)
+                    reply = self._answer(host, operation, reads_only=reads_only)
                 reply["ms"] = int((host.clock.now() - begin).total_seconds() * 1000)
                 length = len(_json(reply))
                 if reply["ok"] and length > room:
@@ -107,9 +107,12 @@ class Agent:
                 replies.append(reply)
         return _printed(batch.nonce, {"failure": None, "replies": replies})
 
-    def _answer(self, host: Host, operation: Operation | Malformed) -> dict[str, Any]:
+    def _answer(self, host: Host, operation: Operation | Malformed, *, reads_only: bool) -> dict[str, Any]:
         if isinstance(operation, Malformed):
             return _error(host, "invalid", operation.message)
+        if operation.CHANGES and reads_only:
+            # The code that changes something travels only in batches that hold such an operation.
+            return _error(host, "invalid", "there is no such operation")
         try:
             return {"ok": True, "value": codec.encode(answer(host, operation, self._surroundings))}
         except WorldError as error:
@@ -129,8 +132,10 @@ def shipped_bootstrap() -> tuple[str, ...]:
 
 
 @cache
-def shipped_batch() -> bytes:
-    return (HOST_SCRIPTS / "batch.ps1").read_bytes()
+def shipped_batch(*, changing: bool) -> bytes:
+    """The script of a batch that only reads, or of one that changes something."""
+    names = ("changes.ps1", "batch.ps1") if changing else ("batch.ps1",)
+    return b"".join((HOST_SCRIPTS / name).read_bytes() for name in names)
 
 
 def _lines(text: str) -> tuple[str, ...]:

@@ -24,7 +24,8 @@ def invocation(
 ) -> Invocation:
     """The command that the product sends for these operations."""
     data = wire.encode_batch(operations, nonce=nonce, deadline_seconds=deadline_seconds, stop_on_error=stop_on_error)
-    parts = (base64.b64encode(gzip.compress(part)).decode("ascii") for part in (shipped_batch(), data.encode("utf-8")))
+    script = shipped_batch(changing=any(operation.CHANGES for operation in operations))
+    parts = (base64.b64encode(gzip.compress(part)).decode("ascii") for part in (script, data.encode("utf-8")))
     return Invocation(
         host=host,
         transport="winrm",

@@ -24,7 +24,13 @@ def bootstrap_text() -> str:
 
 
 def batch_text() -> str:
-    return session.script().batch.decode("utf-8")
+    """The script with all operations, also those that change something."""
+    return session.script().changing.decode("utf-8")
+
+
+def reading_text() -> str:
+    """The script as an audit sends it."""
+    return session.script().reading.decode("utf-8")
 
 
 def functions_text() -> str:

@@ -17,7 +17,7 @@ import pytest
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import operations, wire
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from powershell.runner import NONCE, Engine, Printed, batch_text, bootstrap_text, functions_text, pack
+from powershell.runner import NONCE, Engine, Printed, batch_text, bootstrap_text, functions_text, pack, reading_text
 
 SYSTEM = operations.System()
 _LAST_PART = "# ---- the batch ---"
@@ -107,6 +107,19 @@ def test_one_failing_operation_hides_no_other(engine: Engine) -> None:
     replies, failure = wire.decode_reply(printed.stdout, batch, nonce=NONCE)
     assert failure is None
     assert [reply.error.type if reply.error else "" for reply in replies] == ["", *["invalid"] * 4, ""]
+
+
+def test_what_an_audit_sends_has_no_operation_that_changes_anything(engine: Engine) -> None:
+    changing = [operation.NAME for operation in operations.OPERATIONS if operation.CHANGES]
+    lines = ("op\tsystem", *(f"op\t{name}" for name in changing))
+    printed = engine.execute(pack(reading_text(), data(*lines)))
+    replies, failure = wire.decode_reply(printed.stdout, [SYSTEM] * len(lines), nonce=NONCE)
+    assert failure is None
+    assert len(changing) == 3
+    assert [reply.error.message if reply.error else "" for reply in replies] == [
+        "",
+        *["there is no such operation"] * 3,
+    ]
 
 
 def test_nothing_starts_after_the_deadline(engine: Engine) -> None:

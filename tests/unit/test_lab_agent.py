@@ -48,7 +48,7 @@ def test_only_the_shipped_bootstrap_runs() -> None:
 
 def test_only_the_shipped_script_runs_byte_for_byte(monkeypatch: pytest.MonkeyPatch) -> None:
     deployment = small()
-    monkeypatch.setattr(client, "shipped_batch", lambda: (HOST_SCRIPTS / "batch.ps1").read_bytes() + b" ")
+    monkeypatch.setattr(client, "shipped_batch", lambda **_: (HOST_SCRIPTS / "batch.ps1").read_bytes() + b" ")
     execution = client.execute(deployment, client.invocation("fe01", SYSTEM, nonce=NONCE))
     assert execution.exit_code == 1
     assert b"not the shipped batch.ps1" in execution.stderr

@@ -70,9 +70,30 @@ def test_a_batch_is_sent_as_the_fixed_scripts_and_data_beside_them() -> None:
     command, payload = action.sent[0]
     assert command == script().bootstrap
     found = unpack(payload.decode("ascii"))
-    assert found.script == script().batch
+    assert found.script == script().reading
     batch = decode_batch(found.data)
     assert (batch.operations, batch.deadline_seconds, batch.stop_on_error) == (ASKED, 33, True)
+
+
+def test_the_code_that_changes_a_server_is_sent_only_with_operations_that_change_one() -> None:
+    action = Action()
+    delete = op.RegistryDelete(path="SOFTWARE\\Contoso", name="x")
+    # The canned answer has one reply too few; what matters is what was sent.
+    failure(action, asked=(*ASKED, delete))
+    assert unpack(action.sent[0][1].decode("ascii")).script == script().changing
+    assert script().changing.endswith(script().reading)
+    assert b"function registry_delete" in script().changing
+    for word in (
+        b"SetValue",
+        b"CreateSubKey",
+        b"DeleteValue",
+        b"DeleteSubKey",
+        b".Stop()",
+        b".Start()",
+        b".Continue()",
+    ):
+        assert word in script().changing
+        assert word not in script().reading
 
 
 def test_the_scripts_are_the_same_for_every_batch_and_each_batch_has_its_own_nonce() -> None:

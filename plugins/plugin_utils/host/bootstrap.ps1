@@ -2,9 +2,10 @@
 # GNU General Public License v3.0-or-later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Starts a batch: unpacks batch.ps1 and its data from standard input and runs the one with the other.
+# Starts a batch: unpacks the script (batch.ps1, or changes.ps1 and batch.ps1) and its data from standard input and runs the one with
+# the other.
 #
-#   standard input:  base64(gzip(batch.ps1)) "." base64(gzip(data)), both texts in UTF-8, wrapped anywhere or not at all
+#   standard input:  base64(gzip(script)) "." base64(gzip(data)), both texts in UTF-8, wrapped anywhere or not at all
 #
 # Where no batch can run, one mark without blanks is printed and the exit code is 3:
 #

@@ -4,8 +4,8 @@
 """What can be asked of one Windows host: one type per operation, one type per reply.
 
 An operation is data. It travels to the host beside ``batch.ps1`` (see ``wire.py``), where the PowerShell function of the same name
-runs it, and comes back as its reply. Nothing here decides anything. To add an operation: a type here, a function in ``batch.ps1``,
-a function in the lab, a contract case.
+runs it, and comes back as its reply. Nothing here decides anything. To add an operation: a type here, a function in ``batch.ps1`` (in
+``changes.ps1`` if it changes something), a function in the lab, contract cases.
 
 Conventions of all operations and replies:
 

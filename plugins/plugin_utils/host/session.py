@@ -4,8 +4,9 @@
 """Sends a batch over the play's own connection and gives typed replies back.
 
 One low-level command a batch, which works over winrm, psrp and ssh on every ansible-core from 2.16 on, and down to PowerShell 2.0,
-which Ansible's own Windows modules refuse. ``bootstrap.ps1`` is the command; ``batch.ps1`` and the operations travel on its standard
-input, each compressed, so that nothing that comes from a variable or a server is ever part of a script.
+which Ansible's own Windows modules refuse. ``bootstrap.ps1`` is the command; ``batch.ps1`` (with ``changes.ps1`` only where something is
+to be changed) and the operations travel on its standard input, each compressed, so that nothing that comes from a variable or a server
+is ever part of a script.
 """
 
 from __future__ import annotations
@@ -93,10 +94,14 @@ class SessionError(Exception):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Script:
-    """The two fixed texts that reach a server. ``bootstrap`` comes without its comments, ``batch`` is the file as it is."""
+    """The fixed texts that reach a server: ``bootstrap`` without its comments, and one of the others on its standard input.
+
+    ``reading`` is ``batch.ps1`` as it is. ``changing`` is ``changes.ps1`` and ``batch.ps1``, for batches that change something.
+    """
 
     bootstrap: str
-    batch: bytes
+    reading: bytes
+    changing: bytes
 
 
 @functools.cache
@@ -104,7 +109,8 @@ def script() -> Script:
     """Read the PowerShell once a process (the forked workers of a play inherit it)."""
     lines = (line.strip() for line in (_HERE / "bootstrap.ps1").read_text("utf-8").splitlines())
     bootstrap = "\n".join(line for line in lines if line and not line.startswith("#"))
-    return Script(bootstrap=bootstrap, batch=(_HERE / "batch.ps1").read_bytes())
+    reading = (_HERE / "batch.ps1").read_bytes()
+    return Script(bootstrap=bootstrap, reading=reading, changing=(_HERE / "changes.ps1").read_bytes() + reading)
 
 
 class Session:
@@ -133,7 +139,10 @@ class Session:
         """
         nonce = secrets.token_hex(8)
         data = encode_batch(operations, nonce=nonce, deadline_seconds=deadline_seconds, stop_on_error=stop_on_error)
-        payload = _pack(script().batch) + b"." + _pack(data.encode("utf-8")) + b"\r\n"
+        changes = any(operation.CHANGES for operation in operations)
+        payload = (
+            _pack(script().changing if changes else script().reading) + b"." + _pack(data.encode("utf-8")) + b"\r\n"
+        )
         if len(payload) > _MAX_PAYLOAD:
             raise self._error("failed", stage, f"the batch is too large for old servers ({len(payload)} bytes).")
         self.batches += 1
