@@ -74,6 +74,14 @@ ENVIRONMENTS = {
         files=(),
         packages=("certipy-ad>=5.1",),
     ),
+    # The log-on to a directory with Kerberos; its libraries are built from source, so they are not asked of everybody.
+    "kerberos": Environment(
+        folder=".venvs/kerberos",
+        pythons=("3.11", "3.12", "3.13", "3.14"),
+        files=("requirements.txt",),
+        packages=("pyspnego[kerberos]",),
+        any_python=True,
+    ),
     "core-2.16": Environment(
         folder=".venvs/core-2.16",
         pythons=("3.10", "3.11", "3.12"),

@@ -161,7 +161,10 @@ def _skip_reasons(root: ElementTree.ElementTree[ElementTree.Element]) -> list[st
 
 
 def _tiers() -> list[Tier]:
-    certipy = {"SFB_CERTIPY": str(ENVIRONMENTS["certipy"].bin / "certipy")}
+    judges = {
+        "SFB_CERTIPY": str(ENVIRONMENTS["certipy"].bin / "certipy"),
+        "SFB_KERBEROS_PYTHON": str(ENVIRONMENTS["kerberos"].bin / "python"),
+    }
     matrix = [
         Tier(name, ("main", name), _pytest(name, "-m", "matrix", "tests/integration", ansible=ENVIRONMENTS[name]))
         for name in MATRIX
@@ -171,7 +174,11 @@ def _tiers() -> list[Tier]:
         Tier("unit", ("main",), _pytest("unit", "tests/unit")),
         Tier("powershell", ("main",), _pytest("powershell", "-m", "not wine", "tests/powershell", "tests/contract")),
         Tier("wine", ("main", "wine"), _pytest("wine", "-m", "wine", "tests/wine", "tests/contract")),
-        Tier("directory", ("main", "samba", "certipy"), _pytest("directory", "tests/directory", variables=certipy)),
+        Tier(
+            "directory",
+            ("main", "samba", "certipy", "kerberos-headers", "kerberos"),
+            _pytest("directory", "tests/directory", variables=judges),
+        ),
         Tier("integration", ("main",), _pytest("integration", "tests/integration")),
         *matrix,
         Tier("galaxy", ("main", "quality"), _galaxy),
@@ -263,15 +270,16 @@ def _print_table(outcomes: dict[str, Outcome]) -> None:
 
 def _prepare(needed: Sequence[str]) -> dict[str, Exception]:
     """Have everything there; what could not be had is the exception that says why."""
-    made = ensure_all([name for name in needed if name not in SYSTEMS])
-    unavailable: dict[str, Exception] = {name: got for name, got in made.items() if isinstance(got, Exception)}
+    unavailable: dict[str, Exception] = {}
     for name in needed:
         if name in SYSTEMS:
             try:
                 ensure_system(name)
             except (UnavailableError, InstallError) as error:
                 unavailable[name] = error
-    return unavailable
+    # After the packages, because some environments build with them.
+    made = ensure_all([name for name in needed if name not in SYSTEMS])
+    return unavailable | {name: got for name, got in made.items() if isinstance(got, Exception)}
 
 
 def _main(wanted: list[str]) -> int:

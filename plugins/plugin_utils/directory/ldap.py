@@ -20,10 +20,6 @@ import typing as t
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-
 from . import _ber
 from .errors import AuthenticationError, ConnectionFailedError, ProtocolError, ResultError, result_error
 from .messages import (
@@ -48,6 +44,12 @@ from .messages import (
     unbind,
 )
 from .security import Security, SecurityError
+
+# Ansible's sanity tests import every plugin without its libraries; task.py tells a user who lacks this one.
+with contextlib.suppress(ImportError):
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import hashes
 
 Method = t.Literal["simple", "ntlm", "kerberos"]
 

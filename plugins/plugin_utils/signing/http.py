@@ -138,7 +138,7 @@ class _Conversation:
             context = self._security_context()
             token = self._token(context, None)
             if not context.complete:
-                _, offered = self._step(path, f"{scheme} {_text(token)}")
+                _challenged, offered = self._step(path, f"{scheme} {_text(token)}")
                 token = self._token(context, self._challenge(offered, scheme))
             # The server accepts or refuses the account before it looks at the body.
             answer = self._send(path, form, f"{scheme} {_text(token)}")

@@ -36,21 +36,18 @@ class Method(t.Protocol):
 
         :raises SigningError: they should be there and cannot be had.
         """
-        ...
 
     def submit(self, csr: Csr, template: str) -> Response:
         """Hand the request in, once.
 
         :raises SigningError: it was certainly not handed in.
         """
-        ...
 
     def retrieve(self, csr: Csr, request_id: int | None) -> Response:
         """Ask for the certificate of a request that was handed in. Changes nothing.
 
         :raises SigningError: the CA could not be asked.
         """
-        ...
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
