@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ..plugin_utils.evidence import InventoryFacts
 from ..plugin_utils.host_plan import Policy
 from ..plugin_utils.judging import (
     Hosts,
     check_results,
     find_questions,
     judge,
+    judge_saved,
     plan_changes,
     refuse_different_settings,
 )
@@ -25,7 +25,7 @@ from ..plugin_utils.task import (
     SfbAction,
     collection_version,
     controller_now,
-    inventory_facts,
+    fleet_hosts,
     progress,
 )
 from ..plugin_utils.words import counted
@@ -38,7 +38,8 @@ class ActionModule(SfbAction):
         "run_id": {"type": "str", "required": True},
         "hosts": {"type": "list", "elements": "str", "required": True},
         "reading": {"type": "str", "choices": ["before", "after"], "default": "before"},
-        "stage": {"type": "str", "choices": ["peers", "judge"], "default": "judge"},
+        "stage": {"type": "str", "choices": ["peers", "judge", "saved"], "default": "judge"},
+        "merge_state_dirs": {"type": "list", "elements": "path", "default": []},
         "goal": {"type": "str", "choices": ["override", "rollback"]},
         "restart": {"type": "str", "choices": ["now", "later"], "default": "now"},
         "override_latent": {"type": "bool", "default": False},
@@ -48,12 +49,14 @@ class ActionModule(SfbAction):
 
     def perform(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
         run = Run(arguments["state_dir"], arguments["run_id"])
-        hosts = _hosts(arguments["hosts"], task_vars)
+        hosts = fleet_hosts(arguments["hosts"], task_vars)
         reading = arguments["reading"]
         if arguments["goal"]:
             refuse_different_settings(hosts, task_vars["hostvars"], prefix=PREFIX)
         if arguments["stage"] == "peers":
             return {"changed": False, "hosts": find_questions(run, hosts, reading)}
+        if arguments["stage"] == "saved":
+            return self._saved(run, hosts, arguments["merge_state_dirs"])
         assessment = judge(run, hosts, reading, now=controller_now(), version=collection_version())
         result: Result = {"changed": False, "counts": verdict_counts(assessment.judgement)}
         if reading == "after":
@@ -78,12 +81,9 @@ class ActionModule(SfbAction):
             }
         return result
 
-
-def _hosts(names: list[str], task_vars: dict[str, t.Any]) -> Hosts:
-    in_run = frozenset(task_vars["ansible_play_hosts_all"])
-    hostvars = task_vars["hostvars"]
-
-    def inventory(name: str) -> InventoryFacts:
-        return inventory_facts(hostvars[name]) if name in hostvars else InventoryFacts()
-
-    return Hosts(all=tuple(dict.fromkeys([*names, *sorted(in_run)])), in_run=in_run, inventory=inventory)
+    def _saved(self, run: Run, hosts: Hosts, state_dirs: list[str]) -> Result:
+        now, version = controller_now(), collection_version()
+        assessment, conflicts = judge_saved(run, hosts, state_dirs, now=now, version=version)
+        for host, reason in conflicts.items():
+            progress(host, reason)
+        return {"changed": False, "counts": verdict_counts(assessment.judgement), "conflicts": conflicts}

@@ -11,7 +11,8 @@ import typing as t
 from ansible.utils.display import Display
 
 from ..plugin_utils.files import remove_temporary, write_private
-from ..plugin_utils.report.document import failing_hosts, make_report, report_json
+from ..plugin_utils.report.document import failing_hosts, make_report
+from ..plugin_utils.report.formats import DEFAULT_FORMATS, FORMATS
 from ..plugin_utils.report.text import report_text
 from ..plugin_utils.rules.verdict import ORDER
 from ..plugin_utils.run import Run, RunError
@@ -25,9 +26,10 @@ class ActionModule(SfbAction):
         "run_id": {"type": "str", "required": True},
         "temporary": {"type": "bool", "default": False},
         "report_dir": {"type": "path"},
+        "formats": {"type": "list", "elements": "str", "choices": list(FORMATS), "default": list(DEFAULT_FORMATS)},
         "playbook": {
             "type": "str",
-            "choices": ["audit", "compliance", "remediate", "rollback"],
+            "choices": ["audit", "compliance", "remediate", "rollback", "report"],
             "default": "audit",
         },
         "fail_on": {"type": "list", "elements": "str", "choices": list(ORDER), "default": []},
@@ -51,12 +53,12 @@ class ActionModule(SfbAction):
         )
         text = report_text(report)
         directory = pathlib.Path(arguments["report_dir"]) if arguments["report_dir"] else run.directory
-        files = {"json": directory / "report.json", "text": directory / "report.txt"}
-        keep = not arguments["temporary"] or bool(arguments["report_dir"])
-        if keep:
-            write_private(files["json"], report_json(report))
-            write_private(files["text"], text)
-            text += "".join(f"{path}\n" for path in files.values())
+        files: dict[str, pathlib.Path] = {}
+        if arguments["report_dir"] or not arguments["temporary"]:
+            files = {kind: directory / FORMATS[kind].file for kind in FORMATS if kind in arguments["formats"]}
+        for kind, path in files.items():
+            write_private(path, FORMATS[kind].render(report))
+            text += f"{path}\n"
         if arguments["temporary"]:
             remove_temporary(pathlib.Path(arguments["state_dir"]))
         Display().display("\n" + text)
@@ -64,7 +66,7 @@ class ActionModule(SfbAction):
             "changed": False,
             "sentence": report.sentence,
             "counts": report.counts,
-            "files": {kind: str(path) for kind, path in files.items()} if keep else {},
+            "files": {kind: str(path) for kind, path in files.items()},
             "failing": failing_hosts(report, arguments["fail_on"]),
             "ansible_stats": {
                 "data": {"sfb_kb4023993": {"sentence": report.sentence, **report.counts}},

@@ -31,9 +31,20 @@ options:
     description:
       - V(judge) judges. V(peers) only finds out what each Front End is to be asked about its peers, which
         M(sfb.kb4023993.sfb_facts) then does with O(sfb.kb4023993.sfb_facts#module:run.peers=true).
+      - V(saved) judges by saved evidence, without any reading of this run. O(reading) and O(goal) have no effect then, because nothing
+        is planned by what may be old.
     type: str
-    choices: [peers, judge]
+    choices: [peers, judge, saved]
     default: judge
+  merge_state_dirs:
+    description:
+      - Other state directories whose evidence counts beside that of O(state_dir). Nothing in them is changed. Used with
+        O(stage=saved) only.
+      - The newest that is known of a host counts, also that it could not be read. A host about which two directories contradict each
+        other is not assessed, and is in RV(conflicts).
+    type: list
+    elements: path
+    default: []
   goal:
     description:
       - Make a plan. V(override) turns the check off where connections are broken; V(rollback) puts back what was there before.
@@ -98,6 +109,15 @@ EXAMPLES = r"""
   run_once: true
   register: planned
 
+- name: Judge by the evidence that the slices of a job left, without asking any server
+  sfb.kb4023993.sfb_evaluate:
+    state_dir: "{{ run.state_dir }}"
+    run_id: "{{ run.run_id }}"
+    hosts: "{{ groups.all }}"
+    stage: saved
+    merge_state_dirs: [/srv/state/slice1, /srv/state/slice2]
+  run_once: true
+
 - name: Take exactly the plan that was approved
   sfb.kb4023993.sfb_evaluate:
     state_dir: "{{ run.state_dir }}"
@@ -114,8 +134,16 @@ RETURN = r"""
 counts:
   description: How many hosts of this run have each verdict, worst first.
   type: dict
-  returned: with O(stage=judge)
+  returned: with O(stage=judge) or O(stage=saved)
   sample: {broken: 10, not_assessed: 1, latent: 1, mitigated: 0, compliant: 1, not_applicable: 1}
+conflicts:
+  description: Hosts whose saved evidence contradicts itself, each with the reason and both files.
+  type: dict
+  returned: with O(stage=saved)
+  sample:
+    fe01: >-
+      Its saved evidence contradicts itself: both were read at 2026-11-22T19:50:33Z, and are not the same
+      (/srv/state/slice1/evidence/fe01.json and /srv/state/slice2/evidence/fe01.json). Delete the file that is not of this server.
 hosts:
   description: The Front Ends that are to be asked about their peers.
   type: list

@@ -11,17 +11,29 @@ module: sfb_report
 short_description: Report what a run found and did
 version_added: 0.1.0
 description:
-  - Shows the report of a run on the screen and writes it as C(report.json) (everything) and C(report.txt) on the controller, readable for
-    their owner alone. Sets the summary as statistics of the play (C(set_stats)), which AWX keeps as artifacts of the job.
+  - Shows the report of a run on the screen and writes it on the controller in the forms of O(formats), readable for their owner alone.
+    Sets the summary as statistics of the play (C(set_stats)), which AWX keeps as artifacts of the job.
   - Fails nobody itself; RV(failing) says which hosts the exit contract fails, for a task after it.
 options:
   report_dir:
-    description: Where the two files go; by default into the run's directory below O(state_dir). It is created if need be.
+    description: Where the files go; by default into the run's directory below O(state_dir). It is created if need be.
     type: path
+  formats:
+    description:
+      - V(json) is everything, as C(report.json); its schema is C(docs/report.schema.json) of the collection. V(text) is what the screen
+        shows, as C(report.txt). V(html) is one page for a browser and for paper (C(report.html)).
+      - V(csv) is a table for Excel, a line for each finding (C(report.csv)). V(junit) is for CI systems, with a suite for each server and a
+        case for each finding (C(report.junit.xml)). V(markdown) is for tickets (C(report.md)). V(prometheus) is for the textfile
+        collector of the node exporter (C(sfb_kb4023993.prom)). V(sarif) is SARIF 2.1.0, for trackers of security findings
+        (C(report.sarif)).
+    type: list
+    elements: str
+    choices: [json, text, html, csv, junit, markdown, prometheus, sarif]
+    default: [json, text, html]
   playbook:
-    description: What the report is of.
+    description: What the report is of; V(report) is one made from saved evidence.
     type: str
-    choices: [audit, compliance, remediate, rollback]
+    choices: [audit, compliance, remediate, rollback, report]
     default: audit
   fail_on:
     description:
@@ -63,6 +75,7 @@ EXAMPLES = r"""
     state_dir: "{{ run.state_dir }}"
     run_id: "{{ run.run_id }}"
     report_dir: "{{ playbook_dir }}/reports"
+    formats: [json, html, csv, junit]
     fail_on: [broken, not_assessed]
   run_once: true
   register: report
@@ -88,12 +101,13 @@ counts:
   returned: success
   sample: {broken: 10, not_assessed: 1, latent: 1, mitigated: 0, compliant: 1, not_applicable: 1}
 files:
-  description: The files that were written, by kind; empty when none were.
+  description: The files that were written, by format; empty when none were.
   type: dict
   returned: success
   sample:
     json: /home/admin/.local/state/sfb_kb4023993/runs/20261122T195238Z-a81f0f/report.json
     text: /home/admin/.local/state/sfb_kb4023993/runs/20261122T195238Z-a81f0f/report.txt
+    html: /home/admin/.local/state/sfb_kb4023993/runs/20261122T195238Z-a81f0f/report.html
 failing:
   description: The hosts that the exit contract fails, each with the reason.
   type: dict

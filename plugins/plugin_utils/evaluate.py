@@ -107,6 +107,9 @@ def _judge_host(
         verdict=verdict,
         reason=reason,
         certificate=_certificate(view, judge, now),
+        executable=role.executable if role.role == "front_end" else None,
+        clr=role.clr if role.role == "front_end" else None,
+        duration_ms=evidence.duration_ms if evidence else None,
     )
     if not (view.enforcement and view.opt_outs and view.failures):
         return basic

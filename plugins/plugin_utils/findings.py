@@ -92,7 +92,10 @@ class OptOutJudgement:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class HostJudgement:
-    """``in_run``: part of this run, else judged by saved evidence. ``evidence_utc``: when it was read, None when never."""
+    """``in_run``: part of this run, else judged by saved evidence. ``evidence_utc``: when it was read, None when never.
+
+    ``executable`` and ``clr``: of a Front End's Web Conferencing, what the override is made of. ``duration_ms``: the reading took so long.
+    """
 
     name: str
     full_name: str
@@ -113,6 +116,9 @@ class HostJudgement:
     failures_since_start: int = 0
     failures_older: int = 0
     restart_pending: bool = False
+    executable: str | None = None
+    clr: str | None = None
+    duration_ms: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

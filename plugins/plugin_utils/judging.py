@@ -15,6 +15,7 @@ from .fleet import InventoryHost, build_fleet, peer_questions
 from .host_plan import Policy
 from .plan import Plan, PlanError, Refusal, make_plan
 from .run import Reading, Run, approved_plan
+from .saved import SavedEvidence
 from .verify import verify
 
 _SETTINGS: t.Final = ("restart", "restart_timeout", "override_latent", "state_dir", "plan", "plan_sha256", "fail_on")
@@ -58,6 +59,21 @@ def judge(run: Run, hosts: Hosts, reading: Reading, *, now: datetime.datetime, v
     assessment = evaluate(_load(run, hosts, reading), now=now, run_id=run.run_id, collection_version=version)
     run.save_judgement(assessment.judgement, reading)
     return assessment
+
+
+def judge_saved(
+    run: Run, hosts: Hosts, state_dirs: t.Sequence[str], *, now: datetime.datetime, version: str
+) -> tuple[Assessment, dict[str, str]]:
+    """Judge the fleet by what is saved, without any reading of this run, and save the judgement.
+
+    :param state_dirs: state directories whose evidence counts beside that of the run's own.
+    :returns: with it, by host, why evidence that contradicts itself was not believed.
+    """
+    saved = SavedEvidence(str(run.directory.parent.parent), state_dirs)
+    loaded = [saved.host(name, in_run=name in hosts.in_run, inventory=hosts.inventory(name)) for name in hosts.all]
+    assessment = evaluate(loaded, now=now, run_id=run.run_id, collection_version=version)
+    run.save_judgement(assessment.judgement, "before")
+    return assessment, saved.conflicts
 
 
 def plan_changes(

@@ -36,6 +36,12 @@ from .verify import HostResult
 Reading = t.Literal["before", "after"]
 Step = t.Literal["write", "restart"]
 _T = t.TypeVar("_T")
+_NOT_READ: t.Final = Failure(
+    kind="failed",
+    stage="reading the server",
+    message="The server was not read in this run.",
+    advice="Look at the error of its task.",
+)
 
 
 class RunError(ValueError):
@@ -90,13 +96,12 @@ class Run:
         if in_run:
             failure = self._load(Failure, self.directory / reading / "failures" / file_name(name))
             fresh = evidence is not None and evidence.run_id == self.reading_id(reading)
-            if failure is None and not fresh and problem is None:
-                failure = Failure(
-                    kind="failed",
-                    stage="reading the server",
-                    message="The server was not read in this run.",
-                    advice="Look at the task's error above.",
-                )
+            if fresh and failure == _NOT_READ:
+                failure = None
+            elif failure is None and not fresh and problem is None:
+                failure = _NOT_READ
+                # A later report from saved evidence has to know it too.
+                self.save_failure(name, failure, reading)
         if evidence is not None and inventory == InventoryFacts():
             inventory = evidence.inventory
         return InventoryHost(

@@ -20,6 +20,7 @@ from ansible.utils.display import Display
 from .evidence import EvidenceError, InventoryFacts
 from .files import StateError, remove_temporary
 from .host.session import SessionError
+from .judging import Hosts
 from .knowledge.loader import KnowledgeError
 from .plan import PlanError
 from .run import RunError
@@ -88,6 +89,17 @@ def inventory_facts(variables: t.Mapping[str, t.Any]) -> InventoryFacts:
         return str(value).strip() or None if value is not None else None
 
     return InventoryFacts(pool=text("pool"), edge_pool=text("edge_pool"), paired_pool=text("paired_pool"))
+
+
+def fleet_hosts(names: t.Iterable[str], task_vars: t.Mapping[str, t.Any]) -> Hosts:
+    """The hosts of the fleet by name, those of this play among them, and what the inventory says of each."""
+    in_run = frozenset(task_vars["ansible_play_hosts_all"])
+    hostvars = task_vars["hostvars"]
+
+    def inventory(name: str) -> InventoryFacts:
+        return inventory_facts(hostvars[name]) if name in hostvars else InventoryFacts()
+
+    return Hosts(all=tuple(dict.fromkeys([*names, *sorted(in_run)])), in_run=in_run, inventory=inventory)
 
 
 @functools.cache

@@ -27,6 +27,7 @@ SYSTEMS = {
         programs=("wine", "wineserver", "x86_64-w64-mingw32-gcc", "x86_64-w64-mingw32-windres"),
         packages=("wine64", "wine", "gcc-mingw-w64-x86-64-win32"),
     ),
+    "chromium": System(programs=("chromium",), packages=("chromium",)),
     # To build the Python libraries for Kerberos.
     "kerberos-headers": System(
         programs=("krb5-config", "gcc"), packages=("libkrb5-dev", "gcc", "libc6-dev", "python3-dev")

@@ -29,6 +29,7 @@ _RESULTS = ROOT / "build" / "results"
 _TIME_LIMIT_SECONDS = 900
 _IN_CI = os.environ.get("CI") == "true"
 _TOOLS = "tests/tools"
+_BROWSER = "tests/unit/report/test_html_browser.py"
 # Code of the tests that is more than tests.
 _TYPED_TESTS = ("lab", "contract", "wine", "powershell.lint")
 _MAIN = ENVIRONMENTS["main"]
@@ -171,7 +172,8 @@ def _tiers() -> list[Tier]:
     ]
     return [
         Tier("lint", ("main", "quality"), _lint),
-        Tier("unit", ("main",), _pytest("unit", "tests/unit")),
+        Tier("unit", ("main",), _pytest("unit", f"--ignore={_BROWSER}", "tests/unit")),
+        Tier("browser", ("main", "chromium"), _pytest("browser", _BROWSER)),
         Tier("powershell", ("main",), _pytest("powershell", "-m", "not wine", "tests/powershell", "tests/contract")),
         Tier("wine", ("main", "wine"), _pytest("wine", "-m", "wine", "tests/wine", "tests/contract")),
         Tier(

@@ -39,7 +39,7 @@ OUTSIDE: t.Final = tuple(
 CHANGING: t.Final = frozenset({"act", *OUTSIDE})
 TALKING: t.Final = frozenset({"act", "task", "reading", "host.session", "ansible"})
 # Types of operations and the wire carry no connection.
-AUDITING: t.Final = ("audit", "compliance")
+AUDITING: t.Final = ("audit", "compliance", "report")
 
 
 def _path(module: str) -> pathlib.Path:

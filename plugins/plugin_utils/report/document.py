@@ -11,13 +11,13 @@ import json
 import typing as t
 
 from ..codec import encode
-from ..findings import Judgement
+from ..findings import Finding, Judgement
 from ..plan import Plan
 from ..rules.verdict import ORDER
 from ..verify import HostResult
 
 SCHEMA: t.Final = 1
-Playbook = t.Literal["audit", "compliance", "remediate", "rollback"]
+Playbook = t.Literal["audit", "compliance", "remediate", "rollback", "report"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -74,6 +74,23 @@ def verdict_counts(judgement: Judgement) -> dict[str, int]:
 def report_json(report: Report) -> str:
     """The whole report as JSON; the same report gives the same text."""
     return json.dumps(encode(report), indent=1, ensure_ascii=True) + "\n"
+
+
+def findings_of_run(report: Report) -> list[Finding]:
+    """The findings on hosts of this run, and those on a pool; hosts that ``--limit`` left out are not what the run is about."""
+    in_run = {host.name for host in report.latest.hosts if host.in_run}
+    return [item for item in report.latest.findings if item.host in in_run or item.host is None]
+
+
+def saved_note(report: Report) -> str:
+    """What has to be said of a report made from saved evidence: how old it is. Empty for any other."""
+    if report.playbook != "report":
+        return ""
+    times = sorted(host.evidence_utc for host in report.latest.hosts if host.evidence_utc)
+    if not times:
+        return "Made from saved evidence, and there is none. No server was asked."
+    span = f"of {times[0]}" if times[0] == times[-1] else f"from {times[0]} to {times[-1]}"
+    return f"Made from saved evidence {span}. No server was asked."
 
 
 def failing_hosts(report: Report, fail_on: t.Collection[str]) -> dict[str, str]:

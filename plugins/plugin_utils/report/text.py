@@ -13,7 +13,7 @@ from ..host_plan import HostPlan
 from ..rules.pools import ASSUMED, INVENTORY
 from ..rules.verdict import ORDER
 from ..words import one_line
-from .document import Report
+from .document import Report, saved_note
 
 _WIDTH: t.Final = 118
 _EVIDENCE_LINES: t.Final = 4
@@ -45,7 +45,7 @@ def report_text(report: Report) -> str:
 
 
 def _heading(report: Report) -> str:
-    lines = [report.sentence]
+    lines = [line for line in (report.sentence, saved_note(report)) if line]
     if report.after is not None:
         lines.append(f"Before this run: {_counts(report.before.hosts)}")
         lines.append(f"After this run:  {_counts(report.after.hosts)}")
@@ -145,7 +145,8 @@ def _plan(report: Report) -> str:
         if result:
             lines.append(_wrapped("    ", _steps(host)))
     lines.extend(
-        _wrapped(f"  {one_line(refusal.host)}: ", f"not changed: {refusal.reason}.") for refusal in plan.refused
+        _wrapped(f"  {one_line(refusal.host)}: ", f"not changed: {one_line(refusal.reason, 600)}.")
+        for refusal in plan.refused
     )
     if report.plan_sha256:
         lines.append(f"  SHA-256 of the plan file: {report.plan_sha256}")
@@ -190,7 +191,7 @@ def _findings(report: Report) -> str:
 
 def _not_assessed(report: Report) -> str:
     lines = [
-        _wrapped(f"  {one_line(item.host or '')}: ", f"{one_line(' '.join(item.evidence), 300)} {item.next_step}")
+        _wrapped(f"  {one_line(item.host or '')}: ", one_line(f"{' '.join(item.evidence)[:600]} {item.next_step}", 900))
         for item in report.latest.findings
         if item.id == "KB4023993-NOT-ASSESSED"
     ]
