@@ -8,14 +8,13 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-import threading
 import typing as t
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from contract.world import TlsServer
+from powershell.listener import Serve, listener
 
-Serve = Callable[[socket.socket], None]
+from contract.world import TlsServer
 
 
 @contextlib.contextmanager
@@ -27,7 +26,7 @@ def servers(wanted: t.Sequence[TlsServer], folder: Path) -> Iterator[dict[int, i
             if server.kind == "closed":
                 ports[server.port] = stack.enter_context(_closed())
             else:
-                ports[server.port] = stack.enter_context(_listening(_serve(server, folder)))
+                ports[server.port] = stack.enter_context(listener(_serve(server, folder)))
         yield ports
 
 
@@ -37,29 +36,6 @@ def _closed() -> Iterator[int]:
     with socket.socket() as kept:
         kept.bind(("127.0.0.1", 0))
         yield kept.getsockname()[1]
-
-
-@contextlib.contextmanager
-def _listening(serve: Serve) -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def accept() -> None:
-            while True:
-                try:
-                    connection, _ = server.accept()
-                except OSError:
-                    return
-                # The server goes on whatever a peer or the handshake does.
-                with connection, contextlib.suppress(OSError):
-                    connection.settimeout(20)
-                    serve(connection)
-
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
-        yield server.getsockname()[1]
-        server.shutdown(socket.SHUT_RDWR)
-    thread.join(timeout=30)
-    assert not thread.is_alive()
 
 
 def _serve(server: TlsServer, folder: Path) -> Serve:

@@ -5,44 +5,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import ssl
 import threading
 import typing as t
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import operations as o
 from lab import pki
+from powershell.listener import Serve, listener
 from powershell.runner import Engine
-
-Serve = Callable[[socket.socket], None]
-
-
-@contextlib.contextmanager
-def listener(serve: Serve) -> Iterator[int]:
-    """A server on this machine that treats every connection in one way; its port."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def accept() -> None:
-            while True:
-                try:
-                    connection, _ = server.accept()
-                except OSError:
-                    return
-                # The server goes on whatever a peer or the handshake does.
-                with connection, contextlib.suppress(OSError):
-                    connection.settimeout(20)
-                    serve(connection)
-
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
-        yield server.getsockname()[1]
-        server.shutdown(socket.SHUT_RDWR)
-    thread.join(timeout=30)
-    assert not thread.is_alive()
 
 
 def tls(context: ssl.SSLContext, received: list[bytes]) -> Serve:

@@ -16,6 +16,7 @@ from ..findings import ConnectionJudgement, Finding, HostJudgement
 from ..rules.verdict import ORDER
 from ..words import counted, one_line
 from .document import Report, findings_of_run, saved_note
+from .marks import USAGE, check_words, opt_out_words
 
 # A ticket has a limit (GitHub 65536 characters, GitLab 1000000); the JSON report has everything.
 _SERVERS: t.Final = 200
@@ -115,33 +116,21 @@ def _servers(report: Report) -> str:
 
 
 def _server(host: HostJudgement, old: t.Mapping[str, str]) -> list[str]:
-    certificate, dotnet = host.certificate, host.dotnet
+    certificate = host.certificate
     verdict = _verdict(host.verdict)
     if old.get(host.name, host.verdict) != host.verdict:
         verdict += f" (was {_text(old[host.name])})"
     if not host.in_run:
         verdict += " (not in this run)"
-    check = "-"
-    if dotnet:
-        check = {"present": "yes", "absent": "no", "unknown": "not known"}[dotnet.check]
-        check += "" if dotnet.loaded else ", not loaded yet"
-    opt_out = "-" if host.role != "front_end" else "none"
-    if host.opt_outs:
-        opt_out = "in effect" if any(each.in_effect for each in host.opt_outs) else "unproven"
-    elif host.wrong_overrides:
-        opt_out = "wrong"
-    if host.restart_pending:
-        opt_out += ", restart pending"
-    usage = {"good": "both usages", "bad": "no clientAuth"}
     return [
         _text(host.name, _CELL),
         _text(host.pool or "-", _CELL),
         _text(host.product or "-", _CELL),
-        f"{usage.get(certificate.usage, _text(certificate.usage))}, {certificate.days_left} days left"
+        f"{USAGE.get(certificate.usage, _text(certificate.usage))}, {certificate.days_left} days left"
         if certificate
         else "-",
-        check,
-        opt_out,
+        check_words(host),
+        opt_out_words(host),
         verdict,
     ]
 

@@ -1,12 +1,13 @@
 # Copyright (c) 2026, the sfb.kb4023993 contributors
 # GNU General Public License v3.0-or-later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Words and symbols of a page for people: a verdict is never told by colour alone."""
+"""Words and symbols of reports for people: a verdict is never told by colour alone."""
 
 from __future__ import annotations
 
 import typing as t
 
+from ..findings import HostJudgement
 from ..rules.verdict import Verdict
 
 # Characters that no system draws as a coloured picture, and that the usual fonts have.
@@ -46,3 +47,21 @@ ROLE: t.Final[dict[str, str]] = {
     "none": "other",
     "unknown": "unknown role",
 }
+
+
+def check_words(host: HostJudgement) -> str:
+    """Whether .NET on the server checks the usages, in two or three words for a table."""
+    if host.dotnet is None:
+        return "-"
+    words = {"present": "yes", "absent": "no", "unknown": "not known"}[host.dotnet.check]
+    return words if host.dotnet.loaded else f"{words}, not loaded yet"
+
+
+def opt_out_words(host: HostJudgement) -> str:
+    """Whether the check is turned off there, in two or three words for a table."""
+    words = "-" if host.role != "front_end" else "none"
+    if host.opt_outs:
+        words = "in effect" if any(opt_out.in_effect for opt_out in host.opt_outs) else "unproven"
+    elif host.wrong_overrides:
+        words = "wrong"
+    return f"{words}, restart pending" if host.restart_pending else words

@@ -14,25 +14,11 @@ from ..rules.pools import ASSUMED, INVENTORY
 from ..rules.verdict import ORDER
 from ..words import one_line
 from .document import Report, saved_note
+from .marks import MEANING, ROLE, USAGE, check_words, opt_out_words
 
 _WIDTH: t.Final = 118
 _EVIDENCE_LINES: t.Final = 4
 _HOSTS: t.Final = 25
-_ROLE: t.Final = {"front_end": "Front End", "edge": "Edge", "none": "other", "unknown": "unknown"}
-_USAGE: t.Final = {
-    "good": "both usages",
-    "bad": "no clientAuth",
-    "undecided": "undecided",
-    "unreadable": "unreadable",
-}
-_MEANING: t.Final = {
-    "broken": "the check refuses a certificate; external users lose whiteboard, polls and PowerPoint",
-    "not_assessed": "a missing answer; never counted as good",
-    "latent": "a certificate is bad, but the .NET of the Front End does not check it yet",
-    "mitigated": "a certificate is bad, and the check is turned off on the Front End",
-    "compliant": "all certificates are good for both usages",
-    "not_applicable": "no Web Conferencing and no Web Conferencing Edge on the server",
-}
 
 
 def report_text(report: Report) -> str:
@@ -81,13 +67,13 @@ def _table(report: Report) -> str:
         lines.extend(_columns(row, widths) for row in rows)
     used = [verdict for verdict in ORDER if any(host.verdict == verdict for host in judgement.hosts)]
     lines.append("")
-    lines.extend(f"  {verdict:<14} {_MEANING[verdict]}" for verdict in used)
+    lines.extend(f"  {verdict:<14} {MEANING[verdict]}" for verdict in used)
     return "\n".join(lines)
 
 
 def _pool_title(pool: PoolJudgement) -> str:
     """The pool in words; how it is known is said where that is not the inventory."""
-    parts = [f"{_ROLE[pool.role]} pool {one_line(pool.name)}"]
+    parts = [f"{ROLE[pool.role]} pool {one_line(pool.name)}"]
     if pool.source != INVENTORY:
         parts[0] += f" ({pool.source})"
     if pool.role == "front_end":
@@ -104,30 +90,19 @@ def _columns(cells: t.Sequence[str], widths: t.Sequence[int]) -> str:
 
 
 def _row(host: HostJudgement, old: t.Mapping[str, str]) -> tuple[str, ...]:
-    certificate, dotnet = host.certificate, host.dotnet
+    certificate = host.certificate
     verdict: str = host.verdict
     if old.get(host.name, verdict) != verdict:
         verdict = f"{verdict} (was {old[host.name]})"
     if not host.in_run:
         verdict += f" (saved evidence of {host.evidence_utc[:10]})" if host.evidence_utc else " (outside this run)"
-    check = "-"
-    if dotnet:
-        check = {"present": "yes", "absent": "no", "unknown": "not known"}[dotnet.check]
-        check += "" if dotnet.loaded else ", not loaded yet"
-    opt_out = "-" if host.role != "front_end" else "none"
-    if host.opt_outs:
-        opt_out = "in effect" if any(o.in_effect for o in host.opt_outs) else "unproven"
-    elif host.wrong_overrides:
-        opt_out = "wrong"
-    if host.restart_pending:
-        opt_out += ", restart pending"
     return (
         one_line(host.name, 40),
-        _ROLE[host.role],
+        ROLE[host.role],
         one_line(host.product or "-", 34),
-        f"{_USAGE[certificate.usage]}, {certificate.days_left} days left" if certificate else "-",
-        check,
-        opt_out,
+        f"{USAGE[certificate.usage]}, {certificate.days_left} days left" if certificate else "-",
+        check_words(host),
+        opt_out_words(host),
         verdict,
     )
 
