@@ -119,3 +119,27 @@ def test_a_service_that_falls_over_is_an_error(restart: Restart) -> None:
 def test_a_disabled_service_is_not_touched(restart: Restart) -> None:
     answer = restart("function Get-MachineValue { return 4 }")
     assert (answer["failure"]["type"], answer["calls"]) == ("disabled", [])
+
+
+_BROKEN = """
+class Broken {
+    [string]$ServiceName; [int]$Code
+    [void] Refresh() { }
+    [string] get_Status() { throw [InvalidOperationException]::new('no', [ComponentModel.Win32Exception]::new($this.Code)) }
+}
+"""
+
+
+@pytest.mark.parametrize(("code", "expected"), [(1060, "absent"), (5, "denied"), (1722, "failed")])
+def test_a_service_that_cannot_be_read_is_not_taken_for_one_that_is_not_there(
+    engine: Engine, code: int, expected: str
+) -> None:
+    """PowerShell swallows what a property throws, so a state that nobody may read could look like no service."""
+    made = "New-Object ServiceProcess.ServiceController $name"
+    script = functions_text()
+    assert made in script
+    script = script.replace(made, f"[Broken]@{{ ServiceName = $name; Code = {code} }}")
+    question = "try { $found = services @('MAIN'); \"$($found['services'][0]['exists'])\" } catch { (Get-Failure $_)['type'] }"
+    printed = engine.execute(pack(f"{_BROKEN}\n{script.split('$data = $args[0]')[1]}\n{question}", ""))
+    assert (printed.stderr, printed.exit_code) == ("", 0)
+    assert printed.stdout.split()[-1] == {"absent": "False"}.get(expected, expected)

@@ -291,9 +291,10 @@ function Get-ServiceControl([string]$name) {
     if ((Get-IfThere { Get-ServiceStatus $control }) -and $control.ServiceName -eq $name) { return $control }
 }
 
+# PowerShell makes $null of a property that throws. The method behind it tells why a service cannot be read.
 function Get-ServiceStatus($control) {
     $control.Refresh()
-    return Format-Word $control.Status
+    return Format-Word $control.get_Status()
 }
 
 function services([string[]]$names = @()) {
@@ -309,7 +310,7 @@ function services([string[]]$names = @()) {
             $state['start_mode'] = @('boot', 'system', 'automatic', 'manual', 'disabled')[(Get-MachineValue $path 'Start')]
             $state['image_path'] = Get-MachineValue $path 'ImagePath'
             $state['executable'] = Find-Executable $state['image_path']
-            $state['dependents'] = @(foreach ($dependent in $control.DependentServices) {
+            $state['dependents'] = @(foreach ($dependent in $control.get_DependentServices()) {
                 @{ name = $dependent.ServiceName; status = (Get-ServiceStatus $dependent) }
             })
         }

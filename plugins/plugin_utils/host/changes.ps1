@@ -120,7 +120,7 @@ function service_restart([string]$name, [int]$stop, [string[]]$dependents = @(),
     }
     if ($stop) {
         # Windows names them in the order in which they have to stop. Stop() alone would wait 30 seconds for each of them.
-        foreach ($dependent in $control.DependentServices) {
+        foreach ($dependent in $control.get_DependentServices()) {
             if ((Get-ServiceStatus $dependent) -eq 'stopped') { continue }
             if ($dependents -notcontains $dependent.ServiceName) { $dependents = @($dependent.ServiceName) + $dependents }
             if ((Stop-OneService $dependent) -eq 'stopped') { continue }
