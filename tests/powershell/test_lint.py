@@ -127,7 +127,7 @@ def test_figures(engine: Engine, parsed: Parsed, record_property: Callable[[str,
     assert 0 < changes < code
     record_property(
         "figure",
-        f"{code - changes} lines of PowerShell code reach a server in an audit, and {changes} more where something is changed",
+        f"{code - changes} lines of PowerShell code reach a server in an audit, {code} where something is changed (goal: at most 600)",
     )
     reports = [check(script) for script in parsed.shipped.values()]
     nodes, types, commands = (

@@ -139,7 +139,9 @@ def test_a_service_that_cannot_be_read_is_not_taken_for_one_that_is_not_there(
     script = functions_text()
     assert made in script
     script = script.replace(made, f"[Broken]@{{ ServiceName = $name; Code = {code} }}")
-    question = "try { $found = services @('MAIN'); \"$($found['services'][0]['exists'])\" } catch { (Get-Failure $_)['type'] }"
+    question = (
+        "try { $found = services @('MAIN'); \"$($found['services'][0]['exists'])\" } catch { (Get-Failure $_)['type'] }"
+    )
     printed = engine.execute(pack(f"{_BROKEN}\n{script.split('$data = $args[0]')[1]}\n{question}", ""))
     assert (printed.stderr, printed.exit_code) == ("", 0)
     assert printed.stdout.split()[-1] == {"absent": "False"}.get(expected, expected)

@@ -266,6 +266,7 @@ def _print_table(outcomes: dict[str, Outcome]) -> None:
     reasons = [f"{name}: {reason}" for name, outcome in outcomes.items() for reason in outcome.reasons]
     if reasons:
         print("\nWhat did not run, or not as it should:", *reasons, sep="\n  ")
+    print(f"\nAll tiers together took {sum(outcome.seconds for outcome in outcomes.values()) / 60:.1f} minutes.")
     total = [sum(getattr(outcome, key) for outcome in outcomes.values()) for key in ("passed", "failed", "skipped")]
     print("\n{} passed, {} failed, {} skipped".format(*total), flush=True)
 

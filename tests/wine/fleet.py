@@ -62,6 +62,12 @@ class WineFleet(Fleet):
         assert value is not None
         return value.number
 
+    def process(self) -> tuple[int, str | None]:
+        """Process id and start time of Web Conferencing, which runs exactly once."""
+        (reply,) = self.prefix.engine().run(operations.Processes(names=("DataMCUSvc",)))
+        (found,) = reply.value.processes
+        return found.pid, found.started_utc
+
 
 @dataclass(frozen=True, kw_only=True)
 class Audit:

@@ -61,13 +61,14 @@ SERVERS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """One run, and fe01 as it was after it."""
+    """One run, and fe01 as it was after it. ``process``: id and start of Web Conferencing (an id alone may come again)."""
 
     played: Played
     software: Software
     own_record: Software
     runs: int
     opted_out: int
+    process: tuple[int, str | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +106,7 @@ def story(
             own_record=fleet.prefix.export_registry(OWN_KEY),
             runs=fleet.noted("Runs"),
             opted_out=fleet.noted(server.opted_out),
+            process=fleet.process(),
         )
 
     audited = audit(fleet)
@@ -150,16 +152,18 @@ def test_remediation_writes_the_override_removes_the_wrong_one_and_nothing_else(
 def test_remediation_restarts_the_service_once_and_its_process_finds_the_override(story: Story) -> None:
     assert (story.audited.opted_out, story.first.opted_out) == (0, 1)
     assert story.first.runs == story.audited.runs + 1
+    assert story.first.process != story.audited.process
     assert story.first.played.verdicts[NAME] == "mitigated"
 
 
 def test_a_second_remediation_changes_nothing(story: Story) -> None:
     second = story.second
     assert (second.played.code, second.played.changed) == (0, set()), second.played.output
-    assert (second.software, second.own_record, second.runs) == (
+    assert (second.software, second.own_record, second.runs, second.process) == (
         story.first.software,
         story.first.own_record,
         story.first.runs,
+        story.first.process,
     )
 
 

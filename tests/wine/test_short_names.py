@@ -53,8 +53,11 @@ def test_a_service_is_found_and_restarted_by_its_short_name(server: Prefix) -> N
     }
     server.import_registry({rf"SYSTEM\CurrentControlSet\Services\{SERVICE}": values})
     server.restart()
-    before, restarted, after = server.engine().run(
-        op.Services(names=(SERVICE,)), op.ServiceRestart(name=SERVICE, stop=True), op.Processes(names=("DataMCUSvc",))
+    parameters = rf"SYSTEM\CurrentControlSet\Services\{SERVICE}\Parameters"
+    runs = server.value(parameters, "Runs")
+    processes = op.Processes(names=("DataMCUSvc",))
+    before, first, restarted, after = server.engine().run(
+        op.Services(names=(SERVICE,)), processes, op.ServiceRestart(name=SERVICE, stop=True), processes
     )
     state = before.value.services[0]
     assert (state.exists, state.image_path) == (True, path)
@@ -62,4 +65,8 @@ def test_a_service_is_found_and_restarted_by_its_short_name(server: Prefix) -> N
     assert state.executable.lower() == path.lower()
     assert restarted.error is None
     assert (restarted.value.phase, restarted.value.status) == ("done", "running")
-    assert len(after.value.processes) == 1
+    (old,), (new,) = first.value.processes, after.value.processes
+    # Process ids may come again.
+    assert (old.pid, old.started_utc) != (new.pid, new.started_utc)
+    assert runs is not None
+    assert server.value(parameters, "Runs") == dword(runs.number + 1)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import io
 import typing as t
-import xml.etree.ElementTree as ElementTree
+from xml.etree import ElementTree
 
 from ..findings import Finding, HostJudgement
 from ..words import one_line
