@@ -23,6 +23,7 @@ def engine() -> Engine:
 @pytest.fixture(scope="session")
 def cultural(engine: Engine) -> Engine:
     """The same engine with the cultures of Windows, which it takes from the ICU library."""
+    assert engine.execute(b"", command="exit 0").exit_code == 0, "the engine itself does not run"
     found = Engine(engine.program, {"DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "0"})
     if found.execute(b"", command="exit 0").exit_code:
         pytest.skip("this engine has no cultures: install the ICU library (Debian: libicu72, Ubuntu: libicu74)")

@@ -160,4 +160,5 @@ def test_every_rule_has_an_example() -> None:
             if line.startswith("* ``")
         )
     )
+    assert len(named) > 15
     assert named <= {example.rule for example in EXAMPLES}
