@@ -87,10 +87,6 @@ class Descriptor:
     dacl: tuple[Ace, ...] | None
     revision: int = _REVISION_OF_OBJECTS
 
-    @property
-    def protected(self) -> bool:
-        return bool(self.control & _SE_DACL_PROTECTED)
-
     def with_dacl(self, dacl: tuple[Ace, ...]) -> Descriptor:
         return replace(self, dacl=dacl, control=self.control | _SE_DACL_PRESENT)
 

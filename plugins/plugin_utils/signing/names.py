@@ -43,10 +43,6 @@ class Difference:
     added: tuple[str, ...] = ()
     common_name: tuple[str | None, str | None] | None = None
 
-    @property
-    def is_none(self) -> bool:
-        return not (self.missing or self.added or self.common_name)
-
 
 def make_names(common_name: str | None, alternative: tuple[str, ...]) -> Names:
     """The names of a subject and its alternative names (as `read_alternative_names` gives them)."""
