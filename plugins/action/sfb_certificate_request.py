@@ -9,11 +9,13 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 
+from ..plugin_utils.host.session import Session
 from ..plugin_utils.signing.arguments import SPEC, method_of, policy_of, resolutions_of, wanted_of
+from ..plugin_utils.signing.ca_host import SessionCaHost
 from ..plugin_utils.signing.files import FilesMethod
 from ..plugin_utils.signing.responses import SigningError
 from ..plugin_utils.signing.sign import Outcome
-from ..plugin_utils.signing.work import Work, preview, sign_all, summary
+from ..plugin_utils.signing.work import Work, check_ca, preview, sign_all, summary
 from ..plugin_utils.task import Result, SfbAction, controller_now, progress
 
 
@@ -21,9 +23,14 @@ class ActionModule(SfbAction):
     SPEC: t.ClassVar[dict[str, t.Any]] = SPEC
 
     def perform(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
-        del task_vars
+        host = str(self._task.delegate_to or task_vars["inventory_hostname"])
         try:
-            method = method_of(arguments)
+            method = method_of(arguments, lambda: SessionCaHost(Session(self, host=host, delegated=True), host=host))
+            if arguments["preflight"]:
+                problems = check_ca(method, policy_of(arguments))
+                if problems:
+                    raise SigningError(problems)
+                return {"changed": False, "msg": f"{method.ca} can be asked.", "certificates": []}
             wanted, resolutions = wanted_of(arguments), resolutions_of(arguments)
             if self.check_mode:
                 work = preview(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..plugin_utils.host_plan import Policy
+from ..plugin_utils.host_plan import Goal, Policy
 from ..plugin_utils.judging import (
     Hosts,
     check_results,
@@ -40,7 +40,7 @@ class ActionModule(SfbAction):
         "reading": {"type": "str", "choices": ["before", "after"], "default": "before"},
         "stage": {"type": "str", "choices": ["peers", "judge", "saved"], "default": "judge"},
         "merge_state_dirs": {"type": "list", "elements": "path", "default": []},
-        "goal": {"type": "str", "choices": ["override", "rollback"]},
+        "goal": {"type": "str", "choices": list(t.get_args(Goal))},
         "restart": {"type": "str", "choices": ["now", "later"], "default": "now"},
         "override_latent": {"type": "bool", "default": False},
         "plan": {"type": "path"},
@@ -56,7 +56,8 @@ class ActionModule(SfbAction):
         if arguments["stage"] == "peers":
             return {"changed": False, "hosts": find_questions(run, hosts, reading)}
         if arguments["stage"] == "saved":
-            return self._saved(run, hosts, arguments["merge_state_dirs"])
+            # A survey of AWX that nobody answered gives an empty text, which is a list of one empty name.
+            return self._saved(run, hosts, [place for place in arguments["merge_state_dirs"] if place])
         assessment = judge(run, hosts, reading, now=controller_now(), version=collection_version())
         result: Result = {"changed": False, "counts": verdict_counts(assessment.judgement)}
         if reading == "after":

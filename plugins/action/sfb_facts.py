@@ -8,10 +8,10 @@ from __future__ import annotations
 import pathlib
 import typing as t
 
-from ..plugin_utils.collect import SECTIONS
 from ..plugin_utils.facts import host_facts
 from ..plugin_utils.reading import ask_about_peers, read_for_run, read_or_fail
 from ..plugin_utils.run import Run
+from ..plugin_utils.sections import SECTIONS
 from ..plugin_utils.task import Result, SfbAction, controller_now
 
 

@@ -11,12 +11,16 @@ import typing as t
 from ansible.utils.display import Display
 
 from ..plugin_utils.files import remove_temporary, write_private
-from ..plugin_utils.report.document import failing_hosts, make_report
+from ..plugin_utils.history import since_last_run
+from ..plugin_utils.renewal_report import renewal_of
+from ..plugin_utils.report.document import Playbook, failing_hosts, make_report
 from ..plugin_utils.report.formats import DEFAULT_FORMATS, FORMATS
 from ..plugin_utils.report.text import report_text
 from ..plugin_utils.rules.verdict import ORDER
 from ..plugin_utils.run import Run, RunError
 from ..plugin_utils.task import Result, SfbAction
+
+_AUDITS: t.Final = ("audit", "compliance")
 
 
 class ActionModule(SfbAction):
@@ -29,7 +33,7 @@ class ActionModule(SfbAction):
         "formats": {"type": "list", "elements": "str", "choices": list(FORMATS), "default": list(DEFAULT_FORMATS)},
         "playbook": {
             "type": "str",
-            "choices": ["audit", "compliance", "remediate", "rollback", "report"],
+            "choices": list(t.get_args(Playbook)),
             "default": "audit",
         },
         "fail_on": {"type": "list", "elements": "str", "choices": list(ORDER), "default": []},
@@ -50,6 +54,9 @@ class ActionModule(SfbAction):
             plan=plan,
             plan_sha256=sha256,
             results=run.results(),
+            renewal=renewal_of(run, arguments["state_dir"]),
+            waivers=run.waivers(),
+            since=since_last_run(arguments["state_dir"], before) if arguments["playbook"] in _AUDITS else None,
         )
         text = report_text(report)
         directory = pathlib.Path(arguments["report_dir"]) if arguments["report_dir"] else run.directory
@@ -62,6 +69,11 @@ class ActionModule(SfbAction):
         if arguments["temporary"]:
             remove_temporary(pathlib.Path(arguments["state_dir"]))
         Display().display("\n" + text)
+        # Under the names of the playbook variables, because AWX gives them to the next jobs of a workflow as extra variables. Of a
+        # preview alone: a plan that was carried out, or that ends with the job, is none to approve.
+        approvable = {}
+        if plan is not None and self.check_mode and not arguments["temporary"]:
+            approvable = {"sfb_kb4023993_plan": str(run.plan_path), "sfb_kb4023993_plan_sha256": sha256}
         return {
             "changed": False,
             "sentence": report.sentence,
@@ -69,7 +81,7 @@ class ActionModule(SfbAction):
             "files": {kind: str(path) for kind, path in files.items()},
             "failing": failing_hosts(report, arguments["fail_on"]),
             "ansible_stats": {
-                "data": {"sfb_kb4023993": {"sentence": report.sentence, **report.counts}},
+                "data": {"sfb_kb4023993": {"sentence": report.sentence, **report.counts}, **approvable},
                 "per_host": False,
                 "aggregate": False,
             },

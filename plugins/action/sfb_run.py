@@ -14,14 +14,21 @@ from ..plugin_utils.files import (
     new_run_id,
     temporary_state_directory,
 )
+from ..plugin_utils.history import read_waivers
+from ..plugin_utils.run import Run
 from ..plugin_utils.task import Result, SfbAction, controller_now
 
 
 class ActionModule(SfbAction):
-    SPEC: t.ClassVar[dict[str, t.Any]] = {"state_dir": {"type": "str", "default": ""}}
+    SPEC: t.ClassVar[dict[str, t.Any]] = {
+        "state_dir": {"type": "str", "default": ""},
+        "waivers": {"type": "str", "default": ""},
+    }
 
     def perform(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
         wanted: str = arguments["state_dir"]
+        # Before anything is made that would have to be removed again.
+        waivers = read_waivers(arguments["waivers"], task_vars["groups"]["all"]) if arguments["waivers"] else ()
         on_awx = "awx_job_id" in task_vars or "tower_job_id" in task_vars
         result: Result = {"changed": False, "run_id": new_run_id(controller_now()), "temporary": False}
         if wanted:
@@ -38,4 +45,7 @@ class ActionModule(SfbAction):
         else:
             directory = default_state_directory()
         check_state_directory(directory)
+        if waivers:
+            Run(str(directory), result["run_id"]).save_waivers(waivers)
+            result["waivers"] = len(waivers)
         return {**result, "state_dir": str(directory)}

@@ -46,10 +46,12 @@ requirements:
 notes:
   - The account must be a local administrator of the server with a full token. A local account other than the built-in
     Administrator gets one over the network only with V(LocalAccountTokenFilterPolicy=1) on the server. No second hop
-    (Kerberos delegation, CredSSP) is needed.
-  - The only PowerShell that reaches a server is the file C(plugins/plugin_utils/host/batch.ps1) of this collection, with
-    C(changes.ps1) in front of it only where something is to be changed, always byte for byte the same, so that it can be read and
-    allow-listed; C(bootstrap.ps1) beside it starts it. Nothing is downloaded, and no file is written on the server.
+    (Kerberos delegation, CredSSP) is needed, but for some steps of M(sfb.kb4023993.sfb_certificate).
+  - The only PowerShell that reaches a server are files of this collection, always byte for byte the same, so that they can be read and
+    allow-listed; C(batch.ps1) in C(plugins/plugin_utils/host), with C(changes.ps1) in front of it only where something is to be changed, and
+    C(certificates.ps1) in front of both only in the steps of M(sfb.kb4023993.sfb_certificate) and where a CA is asked
+    (M(sfb.kb4023993.sfb_certificate_request)). C(bootstrap.ps1) beside them starts it. Nothing is downloaded. Only steps of
+    M(sfb.kb4023993.sfb_certificate) write files, in a folder that they remove at once.
 """
 
     # Modules that only read.

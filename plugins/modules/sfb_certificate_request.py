@@ -21,8 +21,8 @@ description:
     and goes on with O(request_ids) or O(submit_again).
   - A request that waits for the approval of a CA manager is a normal state. The task ends well, and a later run fetches the
     certificate.
-  - Before the first request, the CA's own chain is read (with O(method=web)); where it cannot issue for both usages, nothing is
-    handed in.
+  - Before the first request, the CA's own chain is read (with O(method=certreq) and O(method=web)); where it cannot issue for both usages,
+    nothing is handed in.
 options:
   state_dir:
     description: The state directory on the controller, as M(sfb.kb4023993.sfb_run) returned it.
@@ -30,15 +30,27 @@ options:
     required: true
   method:
     description:
-      - The way to the CA. V(web) uses the pages of AD CS web enrolment (C(/certsrv)), over HTTPS only.
+      - The way to the CA. With V(certreq) a domain-joined Windows host asks it, by the COM object C(CertificateAuthority.Request); this is the
+        host of C(delegate_to), or else the host of the task. Its answers are numbers, not texts in the language of the CA.
+      - V(web) uses the pages of AD CS web enrolment (C(/certsrv)), over HTTPS only.
       - With V(files) the requests are written into O(directory), with a list of what each has to become, and certificates are picked up
         from there. This works with any CA.
     type: str
-    choices: [web, files]
+    choices: [certreq, web, files]
     required: true
+  preflight:
+    description:
+      - Only see whether the CA can be asked, and whether it may issue for both usages. Nothing is handed in, no record is read or written,
+        and the task fails where the answer is no. Asked in check mode too.
+    type: bool
+    default: false
+  config:
+    description:
+      - The CA, as C(HOST\CA name) (C(certutil -config - -ping) shows the names). Required with O(method=certreq).
+    type: str
   template:
     description:
-      - The name of the certificate template (not its display name). Required with O(method=web).
+      - The name of the certificate template (not its display name). Required with O(method=certreq) and O(method=web).
     type: str
     default: ""
   template_oid:
@@ -131,18 +143,32 @@ options:
     default: []
 requirements:
   - "On the controller, with O(method=web): the Python package C(pyspnego), which comes with C(pypsrp)."
+  - "For O(method=certreq): a Windows host in the domain, with PowerShell 2.0 or later, over a connection that delegates (Kerberos with
+    C(ansible_winrm_kerberos_delegation), or CredSSP)."
 notes:
   - The account that requests is recorded by the CA as the requester of all these certificates. What each method needs, and how to do
     the same by hand, is in C(docs/certificate-signing.md) of the collection.
+  - With O(method=certreq) the account of the connection requests. It has to be a local administrator of the host, and needs the right to enrol.
+    The CA is a second hop from there, which NTLM and Basic cannot make. That hop is tried before each request is handed in.
 seealso:
   - module: sfb.kb4023993.sfb_run
 author:
   - sfb.kb4023993 contributors (!UNKNOWN)
 attributes:
+  connection:
+    support: partial
+    details:
+      - With O(method=certreq) over the connections P(ansible.builtin.winrm#connection), P(ansible.builtin.psrp#connection), and
+        P(ansible.builtin.ssh#connection) with C(ansible_shell_type=powershell). The other methods open none.
+  delegation:
+    support: full
+    details:
+      - With O(method=certreq), C(delegate_to) names the Windows host that asks the CA. With the other methods use C(delegate_to=localhost), or
+        nothing.
   check_mode:
     support: full
     details:
-      - Says what would be done with each certificate. No CA is asked and nothing is written.
+      - Says what would be done with each certificate. No CA is asked, but for O(preflight), and nothing is written.
   diff_mode:
     support: full
     details:
@@ -179,6 +205,16 @@ EXAMPLES = r"""
   run_once: true
   register: signed
 
+- name: See whether the CA can be asked through a Windows host
+  sfb.kb4023993.sfb_certificate_request:
+    state_dir: "{{ run.state_dir }}"
+    method: certreq
+    config: ca01.contoso.example\Contoso Issuing CA
+    template: WebServerClientandServer
+    preflight: true
+  delegate_to: pki01
+  run_once: true
+
 - name: Write the requests for a CA that only people can ask, and pick up what came back
   sfb.kb4023993.sfb_certificate_request:
     state_dir: "{{ run.state_dir }}"
@@ -207,7 +243,7 @@ msg:
   returned: always
   sample: "2 certificates: 1 pending, 1 verified."
 certificates:
-  description: Every record of the state directory.
+  description: Every record of the state directory. Empty with O(preflight).
   type: list
   elements: dict
   returned: when the records could be worked on

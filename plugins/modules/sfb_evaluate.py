@@ -48,9 +48,12 @@ options:
   goal:
     description:
       - Make a plan. V(override) turns the check off where connections are broken; V(rollback) puts back what was there before.
+      - V(bridge) turns the check off where old certificates are about to be put back, on their servers and on those that check them.
+      - V(retire) takes the override away, whoever wrote it, when no certificate needs it any more; first on one Front End, and on the others
+        after a quiet time. Where it may not go yet, the plan has nothing.
       - Used for the reading V(before) only.
     type: str
-    choices: [override, rollback]
+    choices: [override, rollback, bridge, retire]
   restart:
     description: Whether the plan restarts Web Conferencing V(now), wave by wave, or leaves that for V(later).
     type: str

@@ -12,7 +12,10 @@ short_description: Report what a run found and did
 version_added: 0.1.0
 description:
   - Shows the report of a run on the screen and writes it on the controller in the forms of O(formats), readable for their owner alone.
-    Sets the summary as statistics of the play (C(set_stats)), which AWX keeps as artifacts of the job.
+    Sets the summary as statistics of the play (C(set_stats)), which AWX keeps as artifacts of the job, and in check mode the plan's
+    file and fingerprint, so that a later job of a workflow can be bound to it.
+  - Marks the findings that have a waiver of the run. With O(playbook=audit) and O(playbook=compliance) it also says what changed since the
+    last run over the same hosts, where the state directory has one.
   - Fails nobody itself; RV(failing) says which hosts the exit contract fails, for a task after it.
 options:
   report_dir:
@@ -31,13 +34,16 @@ options:
     choices: [json, text, html, csv, junit, markdown, prometheus, sarif]
     default: [json, text, html]
   playbook:
-    description: What the report is of; V(report) is one made from saved evidence.
+    description:
+      - What the report is of. V(certificates) is one of a single step of workaround 1, V(retire) one of taking the override away, V(report)
+        one made from saved evidence.
     type: str
-    choices: [audit, compliance, remediate, rollback, report]
+    choices: [audit, compliance, remediate, certificates, retire, rollback, report]
     default: audit
   fail_on:
     description:
-      - Verdicts that put a host into RV(failing). Hosts whose part of the plan could not be carried out are there in any case.
+      - Verdicts that put a host into RV(failing), unless the verdict is waived and O(playbook) is one that changes nothing. Hosts whose
+        part of the plan could not be carried out are there in any case.
     type: list
     elements: str
     choices: [broken, not_assessed, latent, mitigated, compliant, not_applicable]
@@ -117,7 +123,9 @@ failing:
       broken: 1 of 1 connections: The certificate "CN=edgepool2010.contoso.example" (4248017AF146A5C3DE6ACF0B0A552E3BA8CDCE99) does not
       list client authentication (1.3.6.1.5.5.7.3.2) in Extended Key Usage; the validator has logged failures since it last started.
 ansible_stats:
-  description: RV(sentence) and RV(counts) as statistics of the play, under C(sfb_kb4023993).
+  description: >-
+    RV(sentence) and RV(counts) as statistics of the play, under C(sfb_kb4023993). In check mode, where there is a plan that outlives the
+    run, also C(sfb_kb4023993_plan) and C(sfb_kb4023993_plan_sha256): its file and the SHA-256 of that.
   type: dict
   returned: success
   sample:

@@ -23,6 +23,12 @@ options:
         automation controller, whose container does not outlive the job, it is a temporary directory instead, with a warning.
     type: str
     default: ''
+  waivers:
+    description:
+      - A file of waivers (YAML) for the report of the run. It is read and checked here, once, and kept with the run. Anything wrong in
+        it is an error, also a host that is not in the inventory. When empty there are none.
+    type: str
+    default: ''
 seealso:
   - module: sfb.kb4023993.sfb_facts
   - module: sfb.kb4023993.sfb_evaluate
@@ -112,4 +118,9 @@ temporary:
   type: bool
   returned: success
   sample: false
+waivers:
+  description: How many waivers the run has.
+  type: int
+  returned: with O(waivers), if there are any
+  sample: 3
 """

@@ -13,6 +13,7 @@ import dataclasses
 import time
 import typing as t
 
+from .carry_out import StepError, record_operation, run_operations
 from .host import operations as op
 from .host.session import Session
 from .host.wire import Reply
@@ -28,12 +29,11 @@ from .records import (
     ValueState,
     can_be_read_back,
     read_records,
-    record_text,
     target_name,
 )
 from .rules.roles import with_believable_start
 from .rules.times import is_after
-from .words import one_line, quoted
+from .words import quoted
 
 _PROCESS: t.Final = "DataMCUSvc"
 _STEP_SECONDS: t.Final = 20
@@ -53,15 +53,6 @@ class _Now:
     values: tuple[op.RegistryReadReply, ...]
 
 
-class _StepError(Exception):
-    """An operation of a step failed or was refused; becomes the outcome."""
-
-    def __init__(self, status: t.Literal["refused", "failed"], message: str, replies: t.Sequence[Reply] = ()) -> None:
-        super().__init__(message)
-        self.replies = replies
-        self.outcome = Outcome(status=status, message=one_line(message, 1000))
-
-
 def write_changes(session: Session, plan: HostPlan, *, run_id: str) -> Outcome:
     """Write the registry values of a plan, each with its record, and record that a restart is needed. Restarts nothing.
 
@@ -70,7 +61,7 @@ def write_changes(session: Session, plan: HostPlan, *, run_id: str) -> Outcome:
     try:
         now = _read_now(session, plan.changes)
         if plan.machine_guid and now.machine_guid != plan.machine_guid:
-            raise _StepError("refused", "This is not the machine that the plan was made for. Make a new plan.")
+            raise StepError("refused", "This is not the machine that the plan was made for. Make a new plan.")
         todo = _still_to_do(plan, now)
         # First of all the restart: a run that dies after the change must not leave a process that nobody restarts.
         operations = _restart_operations(plan, now, run_id, changes=bool(todo))
@@ -80,12 +71,12 @@ def write_changes(session: Session, plan: HostPlan, *, run_id: str) -> Outcome:
         if not operations:
             return Outcome(status="unchanged", message="Nothing had to be written.")
         try:
-            _run(session, operations, stage="changing the registry")
-        except _StepError as error:
+            run_operations(session, operations, stage="changing the registry")
+        except StepError as error:
             _forget_restart(session, operations, error.replies)
             raise
         return Outcome(status="changed", message=_summary([change for change, _found in todo], plan))
-    except _StepError as error:
+    except StepError as error:
         return error.outcome
 
 
@@ -100,7 +91,7 @@ def _restart_operations(plan: HostPlan, now: _Now, run_id: str, *, changes: bool
         return []
     # A fulfilled record would make the coming restart look as if it had happened already.
     dependents = record.dependents if record and record.begun_utc else ()
-    return [_record_operation(RestartRecord(since_utc=NOW, dependents=dependents, run_id=run_id))]
+    return [record_operation(RestartRecord(since_utc=NOW, dependents=dependents, run_id=run_id))]
 
 
 def restart_service(session: Session, *, run_id: str, timeout_seconds: int, only_if_recorded: bool = True) -> Outcome:
@@ -120,7 +111,7 @@ def restart_service(session: Session, *, run_id: str, timeout_seconds: int, only
         if record and only_if_recorded and not record.begun_utc:
             settled = _settled(record, now)
             if settled:
-                _run(
+                run_operations(
                     session,
                     [op.RegistryDelete(path=KEY, name=record.value_name, prune=True)],
                     stage="clearing the record",
@@ -134,7 +125,7 @@ def restart_service(session: Session, *, run_id: str, timeout_seconds: int, only
             dependents = tuple(dict.fromkeys((*record.dependents, *running)))
             record = dataclasses.replace(record, begun_utc=NOW, dependents=dependents)
         return _restart(session, now, record, already_new=fulfilled, timeout_seconds=timeout_seconds)
-    except _StepError as error:
+    except StepError as error:
         return error.outcome
 
 
@@ -148,7 +139,9 @@ def _forget_restart(session: Session, operations: t.Sequence[op.Operation], repl
         for reply in replies
     )
     if ours and not made:
-        _run(session, [op.RegistryDelete(path=KEY, name=ours[0].name, prune=True)], stage="clearing the record")
+        run_operations(
+            session, [op.RegistryDelete(path=KEY, name=ours[0].name, prune=True)], stage="clearing the record"
+        )
 
 
 def _is_fulfilled(record: RestartRecord, now: _Now) -> bool:
@@ -169,15 +162,15 @@ def _settled(record: RestartRecord, now: _Now) -> str | None:
 
 def _restart(session: Session, now: _Now, record: RestartRecord, *, already_new: bool, timeout_seconds: int) -> Outcome:
     stop = now.service.status in ("running", "stop_pending", "paused", "pause_pending") and not already_new
-    first: list[op.Operation] = [_record_operation(record)] if record.begun_utc == NOW else []
+    first: list[op.Operation] = [record_operation(record)] if record.begun_utc == NOW else []
     deadline = time.monotonic() + timeout_seconds
     while True:
         step = op.ServiceRestart(name=SERVICE, stop=stop, dependents=record.dependents, seconds=_STEP_SECONDS)
-        reply: op.ServiceRestartReply = _run(session, [*first, step], stage="restarting RTCDATAMCU")[-1].value
+        reply: op.ServiceRestartReply = run_operations(session, [*first, step], stage="restarting RTCDATAMCU")[-1].value
         if reply.phase == "done":
             break
         if time.monotonic() > deadline:
-            raise _StepError(
+            raise StepError(
                 "failed",
                 f"{SERVICE} is still {reply.phase} ({reply.status}) after {timeout_seconds} seconds. Look at it on the server; "
                 "run the same playbook again to go on from here.",
@@ -185,13 +178,13 @@ def _restart(session: Session, now: _Now, record: RestartRecord, *, already_new:
         first, stop = [], reply.phase == "stopping"
     if reply.dependents_not_started:
         # The record stays: it is what knows of them.
-        raise _StepError(
+        raise StepError(
             "failed",
             f"{SERVICE} runs again, but these services that depend on it do not: {', '.join(reply.dependents_not_started)}. "
             "Start them on the server, or run the same playbook again.",
         )
     clear = op.RegistryDelete(path=KEY, name=record.value_name, prune=True)
-    after = _run(session, [op.Processes(names=(_PROCESS,)), clear], stage="after the restart")
+    after = run_operations(session, [op.Processes(names=(_PROCESS,)), clear], stage="after the restart")
     process: op.ProcessesReply = after[0].value
     started = process.processes[0].started_utc if process.processes else "an unknown time"
     return Outcome(status="changed", message=f"{SERVICE} was restarted and runs since {started}.")
@@ -205,7 +198,7 @@ def _read_now(session: Session, changes: t.Sequence[ValueChange]) -> _Now:
         op.RegistryList(path=KEY),
         *(op.RegistryRead(path=change.path, name=change.name, view=change.view) for change in changes),
     ]
-    values = [reply.value for reply in _run(session, operations, stage="reading before the change")]
+    values = [reply.value for reply in run_operations(session, operations, stage="reading before the change")]
     processes, records = values[2].processes, read_records(values[3])
     return _Now(
         machine_guid=values[0].machine_guid,
@@ -223,7 +216,7 @@ def _still_to_do(plan: HostPlan, now: _Now) -> list[tuple[ValueChange, op.Regist
     todo = []
     hidden = now.truncated or not now.invalid.isdisjoint({_RESTART, *map(_target, plan.changes)})
     if plan.changes and hidden:
-        raise _StepError(
+        raise StepError(
             "refused",
             f"The record of an earlier change below HKLM\\{KEY} cannot be read, and writing would lose it. Look at it on the server.",
         )
@@ -232,7 +225,7 @@ def _still_to_do(plan: HostPlan, now: _Now) -> list[tuple[ValueChange, op.Regist
         record = next((r for r in now.records.changes if r.value_name == _target(change)), None)
         unfinished = record.state == "intent" if record else change.expect == change.write
         if found not in (change.expect, change.write):
-            raise _StepError(
+            raise StepError(
                 "refused",
                 f"HKLM\\{change.path}, value {quoted(change.name)} is {found}, the plan expected {change.expect}. Nothing was written; "
                 "run again to make a new plan.",
@@ -268,14 +261,14 @@ def _change_operations(
         run_id=run_id,
     )
     if not can_be_read_back(record):
-        raise _StepError(
+        raise StepError(
             "refused",
             f"What stands in the value {quoted(change.name)} now cannot be recorded, so it could not be put back. Nothing was written.",
         )
     undo = earlier is not None and change.write == record.before and change.expect != change.write
     if not undo:
         # The record that an undo takes back says all that is needed, until it goes.
-        yield _record_operation(record)
+        yield record_operation(record)
     expected: dict[str, t.Any] = {"expect": "absent"}
     current = ValueState.of(found.value)
     if current.kind is not None:
@@ -294,37 +287,14 @@ def _change_operations(
     if undo:
         yield op.RegistryDelete(path=KEY, name=record.value_name, prune=True)
     else:
-        yield _record_operation(dataclasses.replace(record, state="applied"))
-
-
-def _record_operation(record: ChangeRecord | RestartRecord) -> op.RegistrySet:
-    return op.RegistrySet(
-        path=KEY, name=record.value_name, kind="string", data=(record_text(record),), private=True, stamp=True
-    )
-
-
-def _run(session: Session, operations: t.Sequence[op.Operation], *, stage: str) -> tuple[Reply, ...]:
-    """Run operations that depend on each other; the first that fails or is refused ends the step."""
-    replies = session.run(operations, stage=stage, stop_on_error=True)
-    for reply in replies:
-        if reply.error is not None:
-            what = reply.operation.NAME.replace("_", " ")
-            raise _StepError("failed", f"{stage}: {what} failed ({reply.error.type}): {reply.error.message}", replies)
-        if isinstance(reply.value, op.RegistryChangeReply) and reply.value.refused:
-            found = ValueState.of(reply.value.before)
-            raise _StepError(
-                "refused",
-                f"{stage}: somebody changed a value at the same time (it is {found} now). It was left alone; run again.",
-                replies,
-            )
-    return replies
+        yield record_operation(dataclasses.replace(record, state="applied"))
 
 
 def _check_startable(service: op.ServiceState) -> None:
     if not service.exists:
-        raise _StepError("refused", f"There is no service {SERVICE} on this server.")
+        raise StepError("refused", f"There is no service {SERVICE} on this server.")
     if service.start_mode == "disabled":
-        raise _StepError(
+        raise StepError(
             "refused", f"{SERVICE} is disabled, so it is not restarted. Its next start will read the change."
         )
 

@@ -7,7 +7,7 @@ Everything that leaves a process here (evidence, findings, plans, replies of a b
 where such a record becomes JSON and where JSON from outside is checked against the types before anything believes it.
 
 Supported field types: ``str``, ``int``, ``float``, ``bool``, ``bytes`` (as base64 text), ``None``, ``X | None``, ``Literal``,
-``tuple[X, ...]``, ``dict[str, X]``, unions of JSON scalars, and dataclasses of these. Unknown keys are errors: a record of another
+``tuple[X, ...]``, ``tuple[X, Y]``, ``dict[str, X]``, unions of JSON scalars, and dataclasses of these. Unknown keys are errors: a record of another
 schema must not half-load.
 """
 
@@ -78,6 +78,8 @@ def _decoder(hint: t.Any) -> Decoder:
         return _union_decoder(arguments)
     if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
         return _tuple_decoder(arguments[0])
+    if origin is tuple and arguments and Ellipsis not in arguments:
+        return _fixed_tuple_decoder(arguments)
     if origin is dict and arguments[0] is str:
         return _dict_decoder(arguments[1])
     raise TypeError(f"no JSON form for the type {hint!r}")
@@ -168,6 +170,20 @@ def _tuple_decoder(item: t.Any) -> Decoder:
         if not isinstance(data, (list, tuple)):
             _fail(where, "a list", data)
         return tuple(decoder(value, f"{where}[{index}]") for index, value in enumerate(data))
+
+    return run
+
+
+def _fixed_tuple_decoder(items: tuple[t.Any, ...]) -> Decoder:
+    decoders = tuple(_decoder(item) for item in items)
+
+    def run(data: t.Any, where: str) -> tuple[t.Any, ...]:
+        if not isinstance(data, (list, tuple)) or len(data) != len(decoders):
+            _fail(where, f"a list of {len(decoders)}", data)
+        return tuple(
+            decoder(value, f"{where}[{index}]")
+            for index, (decoder, value) in enumerate(zip(decoders, data, strict=True))
+        )
 
     return run
 

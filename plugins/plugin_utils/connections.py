@@ -13,14 +13,17 @@ from .findings import ConnectionJudgement
 from .fleet import Fleet, HostView, Link, connection_ports
 from .rules.pools import WORDS
 from .rules.pools import Source as PoolSource
-from .rules.role_certificate import HeldCertificate, held, presented_by, store_restrictions, thumbprint
+from .rules.role_certificate import HeldCertificate, RoleCertificate, held, presented_by, store_restrictions, thumbprint
 from .rules.verdict import Enforcement, PeerCertificate, connection_verdict
 
-_WRONG_USAGE: t.Final = "NotValidForUsage"
+UNKNOWN_EDGES: t.Final = "Edge servers that are not known"
+"""Stands for the peers of a Front End whose Edge pool nobody knows."""
+
+WRONG_USAGE: t.Final = "NotValidForUsage"
 # .NET refuses a peer for any status of its chain. The usage is judged here; revocation is not asked for, and the nesting of
 # validity periods has not mattered since .NET 2.0.
-_NO_FAULT: t.Final = frozenset(
-    {"NoError", _WRONG_USAGE, "NotTimeNested", "RevocationStatusUnknown", "OfflineRevocation"}
+NO_FAULT: t.Final = frozenset(
+    {"NoError", WRONG_USAGE, "NotTimeNested", "RevocationStatusUnknown", "OfflineRevocation"}
 )
 
 
@@ -85,7 +88,7 @@ class ConnectionJudge:
         )
         return ConnectionJudgement(
             validator=link.validator,
-            peer=link.peer or "Edge servers that are not known",
+            peer=link.peer or UNKNOWN_EDGES,
             peer_read=bool(peer and peer.source.evidence),
             kind=link.kind,
             ports=connection_ports(link.kind),
@@ -119,8 +122,9 @@ class ConnectionJudge:
             if seen:
                 # A server does not send its root; the validator holds it.
                 own = validator.source.evidence.certificates if validator.source.evidence else None
-                return (held(seen.der, (*seen.issuers, *(i.certificate for i in (own.issuers if own else ())))),)
-        return (shown.current,) if shown and shown.current else ()
+                found = held(seen.der, (*seen.issuers, *(i.certificate for i in (own.issuers if own else ()))))
+                return (found, *(_not_picked_up(peer, shown, found)))
+        return (shown.current, *_not_picked_up(peer, shown, shown.current)) if shown and shown.current else ()
 
     def _certificate_view(self, held: HeldCertificate, validator: HostView) -> PeerView:
         ours = self.usage(held, validator)
@@ -128,14 +132,23 @@ class ConnectionJudge:
         check = next(
             (c.reply for c in (evidence.chain_checks if evidence else ()) if c.thumbprint == held.thumbprint), None
         )
-        server = None if check is None else _WRONG_USAGE not in check.statuses
-        untrusted = tuple(sorted(set(check.statuses) - _NO_FAULT)) if check else ()
+        server = None if check is None else WRONG_USAGE not in check.statuses
+        untrusted = tuple(sorted(set(check.statuses) - NO_FAULT)) if check else ()
         answer, reason, disagreement = combine(ours, server)
         if answer == "good" and "PartialChain" in untrusted:
             answer, reason = "unknown", "The validator could not build the chain of the certificate to its end"
         return PeerView(
             answer=answer, thumbprint=held.thumbprint, reason=reason, disagreement=disagreement, untrusted=untrusted
         )
+
+
+def _not_picked_up(
+    peer: HostView | None, shown: RoleCertificate | None, current: HeldCertificate
+) -> tuple[HeldCertificate, ...]:
+    """What is assigned on a server that is read by hand, where it is another certificate than the one in use."""
+    offline = peer is not None and peer.readable and peer.source.offline
+    assigned = shown.assigned if offline and shown else None
+    return (assigned,) if assigned and assigned.thumbprint != current.thumbprint else ()
 
 
 def combine(ours: EkuVerdict | str, server: bool | None) -> tuple[PeerCertificate, str, str | None]:

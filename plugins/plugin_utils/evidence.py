@@ -151,8 +151,22 @@ class Sighting:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class OfflineReading:
+    """That the host was read by hand with a kit, and its file imported later. ``read_utc``: by the host's own clock."""
+
+    kit: str
+    read_utc: str
+    imported_utc: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """Everything read from one host. ``collected_utc`` is the controller's clock, ``duration_ms`` the host's time over all batches."""
+    """Everything read from one host. ``duration_ms`` is the host's time over all batches.
+
+    ``collected_utc``: when, by the controller's clock. Of an offline reading the controller knows only that it lies between making the
+    kit and importing the file: the host's own clock where it says so too, else the time of the kit. ``misplaced_roots``: certificates of
+    the store ``Root`` that somebody else issued.
+    """
 
     schema: int = SCHEMA
     collection_version: str
@@ -168,6 +182,7 @@ class Evidence:
     dotnet: DotnetEvidence | None = None
     opt_outs: OptOutEvidence | None = None
     certificates: CertificatesReply | None = None
+    misplaced_roots: CertificatesReply | None = None
     presented: tuple[Presented, ...] = ()
     lync_certificates: LyncCommandReply | None = None
     topology: tuple[TopologyFact, ...] | None = None
@@ -175,6 +190,7 @@ class Evidence:
     records: RegistryListReply | None = None
     chain_checks: tuple[ChainCheckFact, ...] = ()
     sightings: tuple[Sighting, ...] = ()
+    offline: OfflineReading | None = None
     problems: tuple[Problem, ...] = ()
     batches: int = 0
     duration_ms: int = 0

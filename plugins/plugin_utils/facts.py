@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import typing as t
 
@@ -13,6 +14,7 @@ from .connections import ConnectionJudge
 from .evidence import Evidence
 from .fleet import Fleet, HostView, InventoryHost, build_fleet
 from .rules.enforcement import dotnet_version, installed_updates
+from .rules.opt_outs import sightings
 from .rules.role_certificate import held, thumbprint
 
 Facts = dict[str, t.Any]
@@ -24,6 +26,14 @@ def single_host(evidence: Evidence) -> tuple[HostView, Fleet]:
     host = InventoryHost(name=evidence.inventory_name, in_run=True, inventory=evidence.inventory, evidence=evidence)
     fleet = build_fleet([host])
     return fleet.views[host.name], fleet
+
+
+def with_sightings(evidence: Evidence, earlier: Evidence | None) -> Evidence:
+    """New evidence with what earlier evidence of the same host says of its opt-outs."""
+    view, _fleet = single_host(evidence)
+    if view.opt_outs is None:
+        return evidence
+    return dataclasses.replace(evidence, sightings=sightings(evidence, view.opt_outs, earlier))
 
 
 def host_facts(evidence: Evidence, *, now: datetime.datetime) -> Facts:

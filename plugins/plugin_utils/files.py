@@ -93,8 +93,29 @@ def file_name(name: str, suffix: str = ".json") -> str:
     return (f"%2E{quoted[1:]}" if quoted.startswith(".") else quoted) + suffix
 
 
-def write_private(path: pathlib.Path, text: str) -> None:
-    """Replace a file in one step, mode 0600; a reader sees the old text or the new one, never half of it.
+def read_text(path: pathlib.Path, *, limit: int, what: str) -> str:
+    """A file that somebody named, as text of at most ``limit`` bytes.
+
+    :param what: what it should be, for the error: ``the file of waivers``.
+    :raises StateError: it cannot be read, is too large or no text.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(limit + 1)
+        if len(data) > limit:
+            raise StateError(f"{path} is too large for {what}: more than {limit // 1024} KiB.")
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise StateError(f"{path} is not {what}: it is not text in UTF-8.") from None
+    except (OSError, ValueError) as error:
+        if isinstance(error, StateError):
+            raise
+        reason = error.strerror if isinstance(error, OSError) else "the name is not one of a file"
+        raise StateError(f"{path}, {what}, cannot be read: {reason}.") from None
+
+
+def write_private(path: pathlib.Path, content: str | bytes) -> None:
+    """Replace a file in one step, mode 0600; a reader sees the old content or the new one, never half of it. Texts become UTF-8.
 
     :raises StateError: when it cannot be written (disk full, read-only); the old file is still whole then.
     """
@@ -102,14 +123,24 @@ def write_private(path: pathlib.Path, text: str) -> None:
         _make_private(path.parent)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-", suffix=".tmp")
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                stream.write(text)
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(content if isinstance(content, bytes) else content.encode("utf-8"))
             pathlib.Path(temporary).replace(path)
         except BaseException:
             pathlib.Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as error:
         raise StateError(f"{path} cannot be written: {error.strerror}. Make room or change the directory.") from None
+
+
+def write_files(directory: str, texts: t.Mapping[str, str]) -> list[str]:
+    """Write files of these names as :func:`write_private` does, nothing where no directory is named. Returns their paths."""
+    if not directory:
+        return []
+    paths = {pathlib.Path(directory).expanduser() / name: text for name, text in texts.items()}
+    for path, text in paths.items():
+        write_private(path, text)
+    return [str(path) for path in paths]
 
 
 def _make_private(directory: pathlib.Path) -> None:

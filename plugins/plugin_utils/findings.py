@@ -24,8 +24,23 @@ class Kind:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Waiver:
+    """Somebody accepts a finding of one host (inventory name) or one pool (FQDN, lower case) until a day (ISO date, the last one)."""
+
+    finding: str
+    host: str | None
+    pool: str | None
+    reason: str
+    owner: str
+    expires: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One judged fact. ``id`` is stable and the only thing to match on; ``evidence`` lines say what it rests on."""
+    """One judged fact. ``id`` is stable and the only thing to match on; ``evidence`` lines say what it rests on.
+
+    ``waiver``: the one in force for it. A judgement has none; they come in with the report.
+    """
 
     id: str
     severity: Severity
@@ -34,6 +49,7 @@ class Finding:
     title: str
     evidence: tuple[str, ...]
     next_step: str
+    waiver: Waiver | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -198,6 +214,27 @@ CATALOGUE: t.Final[dict[str, Kind]] = {
         title="The services still hold another certificate than the one assigned",
         next_step="Restart the services of this server in a maintenance window, then run the audit again.",
     ),
+    "KB4023993-CERT-NOT-ASSIGNED": Kind(
+        severity="warning",
+        title="A newer certificate with both usages is there, but not assigned",
+        next_step="Assign it to the same uses and restart the services. If this collection had it issued, sfb.kb4023993.certificate_install does "
+        "that.",
+    ),
+    "KB4023993-CERT-NO-KEY": Kind(
+        severity="critical",
+        title="A certificate for this use has no private key on this server",
+        next_step="Import it where its request was made, or have a new request made on this server. Without its key no service can use it.",
+    ),
+    "KB4023993-CERT-EDGE-POOL-DIFFERS": Kind(
+        severity="warning",
+        title="The servers of this Edge pool have different Internal certificates",
+        next_step="Give all of them one certificate with both usages: export it with its key from one, import and assign it on the others.",
+    ),
+    "KB4023993-ROOT-MISPLACED": Kind(
+        severity="warning",
+        title="A certificate in the store of trusted roots is not self-signed",
+        next_step="Move it to the intermediate store (CA). On Windows Server 2012 and later it can keep the services of a Front End from starting.",
+    ),
     "KB4023993-CERT-EXPIRY": Kind(
         severity="warning",
         title="The certificate has expired or expires soon",
@@ -293,6 +330,11 @@ CATALOGUE: t.Final[dict[str, Kind]] = {
         severity="info",
         title="Peers of this server were judged by saved evidence, not read in this run",
         next_step="Run the audit without --limit for a judgement of today.",
+    ),
+    "KB4023993-EVIDENCE-OFFLINE": Kind(
+        severity="info",
+        title="This server was judged by evidence that was read by hand",
+        next_step="Read it again before the evidence becomes too old: playbooks offline_kit and offline_import.",
     ),
     "KB4023993-EVIDENCE-MISSING": Kind(
         severity="warning",

@@ -30,6 +30,7 @@ class InventoryHost:
     :param evidence: the newest good evidence, of this run or saved.
     :param failure: why it could not be read in this run.
     :param problem: why its saved evidence cannot be used.
+    :param offline: whether it is read by hand, so that no run reads or changes it.
     """
 
     name: str
@@ -38,6 +39,7 @@ class InventoryHost:
     evidence: Evidence | None = None
     failure: Failure | None = None
     problem: str | None = None
+    offline: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,7 +65,7 @@ class HostView:
     @property
     def read_now(self) -> bool:
         """Whether its evidence is of this run, not saved by an earlier one."""
-        return self.source.in_run and self.readable
+        return self.source.in_run and self.readable and not self.source.offline
 
     @property
     def readable(self) -> bool:
@@ -107,7 +109,7 @@ def peer_questions(fleet: Fleet) -> dict[str, PeerQuestion]:
     """What each Front End of this run is to be asked about its peers, by inventory name; hosts without a question are left out."""
     questions: dict[str, PeerQuestion] = {}
     for name, view in fleet.views.items():
-        if not (view.source.in_run and view.readable and view.role.role == "front_end"):
+        if not (view.read_now and view.role.role == "front_end"):
             continue
         certificates: dict[str, tuple[str, bytes, tuple[bytes, ...]]] = {}
         names: list[tuple[str, int]] = []

@@ -9,11 +9,14 @@ import datetime
 import functools
 import typing as t
 
+from .certificate_findings import certificate_findings
 from .certificates import CertificateFacts, IssuerCutoff, expiry, renewal_outlook
 from .connections import ConnectionJudge
+from .evidence import Evidence
 from .findings import ConnectionJudgement, Finding, HostJudgement, finding
 from .fleet import Fleet, HostView
 from .knowledge import loader as knowledge
+from .offline.age import age_in_words
 from .rules.restart import restart_is_unfinished
 from .words import quoted
 
@@ -37,8 +40,9 @@ def host_findings(
         return
     if view.role.role not in ("front_end", "edge"):
         return
-    yield from _evidence_findings(view, make)
+    yield from _evidence_findings(view, make, now)
     yield from _certificate_findings(view, host, connections, make, now)
+    yield from certificate_findings(fleet, judge, host, make, now=now)
     if view.role.role == "front_end":
         own = [connection for connection in connections if connection.validator == host.name]
         yield from _connection_findings(own, judge, host, make)
@@ -63,10 +67,12 @@ def _advice(view: HostView) -> str:
     return view.source.failure.advice if view.source.failure else "Run the audit on this host."
 
 
-def _evidence_findings(view: HostView, make: Make) -> t.Iterator[Finding]:
+def _evidence_findings(view: HostView, make: Make, now: datetime.datetime) -> t.Iterator[Finding]:
     evidence = view.source.evidence
     if evidence is None:
         return
+    if evidence.offline is not None or view.source.offline:
+        yield make("KB4023993-EVIDENCE-OFFLINE", evidence=[_read_by_hand(evidence, now)])
     if evidence.problems:
         lines = [f"{p.section}, {p.operation}: {p.type}: {p.message}" for p in evidence.problems]
         yield make("KB4023993-EVIDENCE-MISSING", evidence=_bounded(lines))
@@ -77,6 +83,13 @@ def _evidence_findings(view: HostView, make: Make) -> t.Iterator[Finding]:
         yield make(
             "KB4023993-RECORD-INVALID", evidence=_bounded([f"value {quoted(name)}" for name in view.records.invalid])
         )
+
+
+def _read_by_hand(evidence: Evidence, now: datetime.datetime) -> str:
+    when = f"{evidence.collected_utc}, {age_in_words(evidence, now=now)}"
+    if evidence.offline is None:
+        return f"read over the network at {when}; by now it is to be read by hand"
+    return f"read by hand at {when}, imported at {evidence.offline.imported_utc}"
 
 
 def _certificate_findings(

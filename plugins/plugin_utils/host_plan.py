@@ -21,18 +21,22 @@ from .rules.restart import (
 from .rules.times import is_after
 from .words import quoted
 
-Goal = t.Literal["override", "rollback"]
+Goal = t.Literal["override", "rollback", "bridge", "retire"]
 Restart = t.Literal["now", "later"]
 OVERRIDE: t.Final = ValueState(kind="dword", data=0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Policy:
-    """``override_latent``: also write the override where .NET does not have the check yet. ``restart``: ``later`` leaves it pending."""
+    """``override_latent``: also write the override where .NET does not have the check yet. ``restart``: ``later`` leaves it pending.
+
+    ``quiet_minutes``: how long one Front End has to run without the override before the others lose theirs (goal ``retire``).
+    """
 
     goal: Goal
     restart: Restart = "now"
     override_latent: bool = False
+    quiet_minutes: int = 20
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -149,6 +153,27 @@ def plan_to_finish(view: HostView) -> HostPlan | None:
     return _host_plan(view, changes=[], clear=(), restart=False) if restart_is_begun(view) else None
 
 
+def plan_to_retire(view: HostView) -> HostPlan | str | None:
+    """The plan that takes the override of a Front End away, whoever wrote it, and values that were meant as one.
+
+    Whether it may go now is for ``renewal/retire.py`` to say. A rollback puts back what somebody else wrote; what this collection wrote is
+    undone, with its record.
+    """
+    facts, role = view.opt_outs, view.role
+    if facts is None:
+        return None
+    if facts.unreadable or role.executable is None or role.clr is None:
+        return f"the service {SERVICE}, its executable or the opt-out keys could not be read"
+    changes = _removals(view, keep_in_place=False)
+    if facts.override is not None:
+        changes.append(_retire_override(view))
+    hidden = next((change for change in changes if not _can_be_recorded(change)), None)
+    if hidden:
+        return f"what stands in the value {quoted(hidden.name)} ({hidden.expect}) cannot be recorded, so it could not be put back"
+    restart = facts.override is not None or recorded_restart_is_pending(view)
+    return _host_plan(view, changes=changes, clear=(), restart=restart)
+
+
 def plan_override(view: HostView, *, present: bool) -> HostPlan | str | None:
     """The plan of one host for the override alone, because the user asks for it: no verdicts, no fleet.
 
@@ -187,6 +212,23 @@ def _write_override(view: HostView) -> ValueChange:
         write=OVERRIDE,
         prune=False,
         reason="turn the check off for DataMCUSvc.exe",
+    )
+
+
+def _retire_override(view: HostView) -> ValueChange:
+    path, name = override_path(view.role.clr or ""), view.role.executable or ""
+    target = target_name(path, name, "64")
+    record = next((record for record in view.records.changes if record.value_name == target), None)
+    # A number other than 0 says that the check is on: that was somebody's will.
+    kept = record.before if record and record.before.kind == "dword" and record.before.data != 0 else ABSENT
+    return ValueChange(
+        path=path,
+        name=name,
+        view="64",
+        expect=OVERRIDE,
+        write=kept,
+        prune=record is not None and not record.key_existed and kept == ABSENT,
+        reason="take the override away, because all certificates are good",
     )
 
 

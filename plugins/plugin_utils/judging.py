@@ -7,27 +7,36 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import functools
 import typing as t
 
 from .evaluate import Assessment, evaluate
-from .evidence import InventoryFacts
+from .evidence import Evidence, Failure, InventoryFacts
+from .files import new_run_id
 from .fleet import InventoryHost, build_fleet, peer_questions
 from .host_plan import Policy
+from .offline.age import why_not_used
 from .plan import Plan, PlanError, Refusal, make_plan
+from .renewal_run import RenewalRun
 from .run import Reading, Run, approved_plan
 from .saved import SavedEvidence
 from .verify import verify
+from .what_if import Forecast, Supposition, WhatIfError, forecast, suppose
 
 _SETTINGS: t.Final = ("restart", "restart_timeout", "override_latent", "state_dir", "plan", "plan_sha256", "fail_on")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Hosts:
-    """The hosts of the inventory pattern, those of this run among them, and what the inventory says of each."""
+    """The hosts of the inventory pattern, those of this run among them, and what the inventory says of each.
+
+    ``offline``: of a host that is read by hand, how many days its evidence counts; None for the others.
+    """
 
     all: tuple[str, ...]
     in_run: frozenset[str]
     inventory: t.Callable[[str], InventoryFacts]
+    offline: t.Callable[[str], int | None] = lambda _name: None
 
 
 def refuse_different_settings(hosts: Hosts, variables: t.Mapping[str, t.Mapping[str, t.Any]], *, prefix: str) -> None:
@@ -70,10 +79,54 @@ def judge_saved(
     :returns: with it, by host, why evidence that contradicts itself was not believed.
     """
     saved = SavedEvidence(str(run.directory.parent.parent), state_dirs)
-    loaded = [saved.host(name, in_run=name in hosts.in_run, inventory=hosts.inventory(name)) for name in hosts.all]
+    loaded = _load_saved(saved, hosts, now)
     assessment = evaluate(loaded, now=now, run_id=run.run_id, collection_version=version)
     run.save_judgement(assessment.judgement, "before")
     return assessment, saved.conflicts
+
+
+def foresee(
+    state_dir: str,
+    hosts: Hosts,
+    state_dirs: t.Sequence[str],
+    what: Supposition,
+    *,
+    now: datetime.datetime,
+    version: str,
+) -> Forecast:
+    """Judge saved evidence as it is and as it would be after a change. Nothing is saved.
+
+    :raises WhatIfError: there is no saved evidence at all, or the supposition cannot be made.
+    """
+    loaded = _load_saved(SavedEvidence(state_dir, state_dirs), hosts, now)
+    if not any(host.evidence for host in loaded):
+        raise WhatIfError(
+            f"There is no saved evidence in {state_dir}, so nothing can be foreseen. Run the audit first, or set sfb_kb4023993_state_dir."
+        )
+    supposed = suppose(loaded, what)
+    today, then = (
+        evaluate(each, now=now, run_id=new_run_id(now), collection_version=version).judgement
+        for each in (loaded, supposed.hosts)
+    )
+    return forecast(today, then, supposed)
+
+
+def _load_saved(saved: SavedEvidence, hosts: Hosts, now: datetime.datetime) -> list[InventoryHost]:
+    return [
+        saved.host(
+            name,
+            in_run=name in hosts.in_run,
+            inventory=hosts.inventory(name),
+            offline=_reason(hosts.offline(name), now),
+        )
+        for name in hosts.all
+    ]
+
+
+def _reason(offline_days: int | None, now: datetime.datetime) -> t.Callable[[Evidence | None], Failure | None] | None:
+    if offline_days is None:
+        return None
+    return functools.partial(why_not_used, max_age_days=offline_days, now=now)
 
 
 def plan_changes(
@@ -91,7 +144,7 @@ def plan_changes(
         raise PlanError(
             f"The plan {approved[0]} is one for {plan.goal}, not for {policy.goal}. Use the matching playbook."
         )
-    readable = {name for name, view in assessment.fleet.views.items() if view.source.in_run and view.readable}
+    readable = {name for name, view in assessment.fleet.views.items() if view.read_now}
     left_out = tuple(
         Refusal(host=host.host, reason="the approved plan has it, but it is not in this run or could not be read")
         for host in plan.hosts
@@ -116,10 +169,15 @@ def _load(run: Run, hosts: Hosts, reading: Reading) -> list[InventoryHost]:
     if reading == "after":
         found = run.plan()
         planned = {host.host for host in found[0].hosts} if found else set()
+        installed = RenewalRun(run).installations()
+        if installed:
+            planned.update(target.host for target in installed.hosts)
     loaded = []
     for name in hosts.all:
         # Hosts that were not changed are not read twice: their first reading still stands.
         own: Reading = "after" if name in planned else "before"
         in_run = name in hosts.in_run
-        loaded.append(run.inventory_host(name, in_run=in_run, inventory=hosts.inventory(name), reading=own))
+        offline = hosts.offline(name) is not None
+        inventory = hosts.inventory(name)
+        loaded.append(run.inventory_host(name, in_run=in_run, inventory=inventory, reading=own, offline=offline))
     return loaded

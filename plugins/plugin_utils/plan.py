@@ -14,10 +14,21 @@ import typing as t
 
 from .codec import CodecError, decode, encode
 from .evaluate import Assessment
-from .fleet import HostView
-from .host_plan import Goal, HostPlan, Policy, Restart, plan_for_override, plan_for_rollback, plan_to_finish
+from .fleet import Fleet, HostView
+from .host_plan import (
+    Goal,
+    HostPlan,
+    Policy,
+    Restart,
+    plan_for_override,
+    plan_for_rollback,
+    plan_override,
+    plan_to_finish,
+)
 from .records import SERVICE, is_override_target
+from .renewal.retire import plan_retirement
 from .rules.restart import restart_is_begun
+from .rules.times import parse_time
 from .waves import arrange_waves, restart_groups
 from .words import one_line
 
@@ -52,21 +63,27 @@ class Plan:
 
 
 def make_plan(assessment: Assessment, policy: Policy) -> Plan:
-    """Choose the actions for every host of this run."""
+    """Choose the actions for every host of this run. With the goal ``retire`` the clock is that of the judgement."""
     judgement, fleet = assessment.judgement, assessment.fleet
     plans: list[HostPlan] = []
     refused: list[Refusal] = []
-    twins = _twins(fleet.views)
+    same = twins(fleet.views)
     groups = restart_groups(fleet)
+    retired = _retired(assessment, policy)
     unassessed = {host.name for host in judgement.hosts if host.verdict == "not_assessed"}
     for name, view in fleet.views.items():
         if not _is_concerned(view, policy):
             continue
         chosen: HostPlan | str | None
-        if name in twins:
-            chosen = f"it is the same machine as {twins[name]}: take one of the two out of the inventory"
+        if name in same:
+            chosen = f"it is the same machine as {same[name]}: take one of the two out of the inventory"
         elif policy.goal == "rollback":
             chosen = plan_for_rollback(view)
+        elif policy.goal == "retire":
+            chosen = retired.get(name) or plan_to_finish(view)
+        elif policy.goal == "bridge":
+            peers = [connection.peer for connection in judgement.connections if connection.validator == name]
+            chosen = plan_override(view, present=True) if _put_back_soon(fleet, {name, *peers}) else None
         elif view.name in unassessed:
             chosen = plan_to_finish(view)
         else:
@@ -74,7 +91,7 @@ def make_plan(assessment: Assessment, policy: Policy) -> Plan:
             chosen = plan_for_override(view, own, policy)
         if isinstance(chosen, str):
             refused.append(Refusal(host=name, reason=chosen))
-            chosen = plan_to_finish(view) if name not in twins else None
+            chosen = plan_to_finish(view) if name not in same else None
         if chosen is not None:
             findings = tuple(sorted({f.id for f in judgement.findings if f.host == name}))
             pool = fleet.pools.pool_of.get(name, name)
@@ -83,7 +100,7 @@ def make_plan(assessment: Assessment, policy: Policy) -> Plan:
     # What this collection stopped, it starts again, whatever the policy.
     waves = arrange_waves(
         [(plan.host, plan.group) for plan in plans if plan.restart and (policy.restart == "now" or plan.host in begun)],
-        paired=_paired_groups(fleet.pools.paired, fleet.pools.pool_of, groups),
+        paired=paired_groups(fleet.pools.paired, fleet.pools.pool_of, groups),
         first=begun,
     )
     return Plan(
@@ -98,14 +115,29 @@ def make_plan(assessment: Assessment, policy: Policy) -> Plan:
 
 
 def _is_concerned(view: HostView, policy: Policy) -> bool:
-    """Readable hosts of this run: Front Ends; for a rollback, also any other host that has records of ours."""
-    if not (view.source.in_run and view.readable):
+    """Hosts that were read in this run: Front Ends; for a rollback, also any other host that has records of ours."""
+    if not view.read_now:
         return False
     recorded = bool(view.records.changes or view.records.invalid or view.records.restart)
     return view.role.role == "front_end" or (policy.goal == "rollback" and recorded)
 
 
-def _twins(views: t.Mapping[str, HostView]) -> dict[str, str]:
+def _retired(assessment: Assessment, policy: Policy) -> dict[str, HostPlan]:
+    """The Front Ends that lose their override now, by name."""
+    now = parse_time(assessment.judgement.judged_utc)
+    if policy.goal != "retire" or now is None:
+        return {}
+    retirement = plan_retirement(assessment, quiet_minutes=policy.quiet_minutes, now=now)
+    return {plan.host: plan for plan in retirement.hosts}
+
+
+def _put_back_soon(fleet: Fleet, names: t.Collection[str]) -> bool:
+    """Whether one of these servers is to get its old certificate back: then whoever checks it needs the override before that."""
+    views = (fleet.views[name] for name in names if name in fleet.views)
+    return any(record.before for view in views for record in view.records.certificates)
+
+
+def twins(views: t.Mapping[str, HostView]) -> dict[str, str]:
     """Hosts of this run that are one machine under two inventory names, each with the other's name."""
     machines: dict[tuple[str, str], list[str]] = collections.defaultdict(list)
     for name, view in views.items():
@@ -117,7 +149,7 @@ def _twins(views: t.Mapping[str, HostView]) -> dict[str, str]:
     }
 
 
-def _paired_groups(
+def paired_groups(
     paired: t.Mapping[str, str], pool_of: t.Mapping[str, str], groups: t.Mapping[str, str]
 ) -> list[tuple[str, str]]:
     """Pairs of groups that must not restart at the same time."""

@@ -11,14 +11,15 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 
-from .collect import Header, collect, collect_peers, failure_of
-from .evidence import Evidence, EvidenceError, load, save
-from .facts import single_host
+from .collect import collect, collect_peers, failure_of
+from .evidence import Evidence, EvidenceError, InventoryFacts, load, save
+from .facts import single_host, with_sightings
 from .host.session import Session, SessionError
-from .rules.opt_outs import sightings
+from .offline.age import why_not_used
 from .rules.times import format_time
 from .run import Reading, Run
-from .task import SfbAction, collection_version, controller_now, inventory_facts, progress
+from .sections import Header
+from .task import SfbAction, collection_version, controller_now, inventory_facts, offline_days, progress
 from .words import counted
 
 _ROLES: t.Final = {
@@ -63,8 +64,14 @@ def read_host(
 def read_for_run(
     action: SfbAction, variables: t.Mapping[str, t.Any], run: Run, reading: Reading, *, sections: t.Collection[str]
 ) -> Evidence:
-    """Collect a host as part of a run over a fleet; a failure is kept for the judgement."""
+    """Collect a host as part of a run over a fleet; a failure is kept for the judgement.
+
+    A host that is read by hand is not asked; its imported evidence is what there is.
+    """
     host = str(variables["inventory_hostname"])
+    days = offline_days(variables)
+    if days is not None:
+        return _offline_host(run, reading, host, max_age_days=days)
     evidence = read_host(
         action, variables, sections=sections, evidence_dir=run.evidence_directory, run_id=run.reading_id(reading)
     )
@@ -80,6 +87,28 @@ def read_for_run(
         f"read in {seconds:.1f} s ({_ROLES[view.role.role]}{product}, {evidence.batches} {'batch' if evidence.batches == 1 else 'batches'})",
     )
     return evidence
+
+
+def _offline_host(run: Run, reading: Reading, host: str, *, max_age_days: int) -> Evidence:
+    try:
+        evidence = load(run.evidence_directory, host)
+        failure = why_not_used(evidence, max_age_days=max_age_days, now=controller_now())
+    except EvidenceError as error:
+        evidence, failure = None, why_not_used(None, max_age_days=max_age_days, now=controller_now(), damage=str(error))
+    if evidence is not None and failure is None:
+        progress(host, f"not asked, it is read by hand; its evidence is of {evidence.collected_utc}")
+        return evidence
+    if failure is not None:
+        run.save_failure(host, failure, reading)
+        progress(host, f"not asked, it is read by hand: {failure.message}")
+    return Evidence(
+        collection_version=collection_version(),
+        run_id=run.reading_id(reading),
+        inventory_name=host,
+        collected_utc=format_time(controller_now()),
+        inventory=InventoryFacts(),
+        failure=failure,
+    )
 
 
 def ask_about_peers(action: SfbAction, variables: t.Mapping[str, t.Any], run: Run, reading: Reading) -> int:
@@ -119,7 +148,4 @@ def _with_sightings(evidence: Evidence, evidence_dir: pathlib.Path | None) -> Ev
     except EvidenceError:
         # A damaged file knows nothing; the new evidence replaces it.
         earlier = None
-    view, _fleet = single_host(evidence)
-    if view.opt_outs is None:
-        return evidence
-    return dataclasses.replace(evidence, sightings=sightings(evidence, view.opt_outs, earlier))
+    return with_sightings(evidence, earlier)

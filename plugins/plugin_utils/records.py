@@ -17,6 +17,7 @@ import json
 import re
 import typing as t
 
+from .certificate_records import CertificateRecord, ServicesRecord, TrustRecord, is_plausible
 from .codec import CodecError, decode, encode
 from .host.operations import RegistryKind, RegistryListReply, RegistryValue, View
 
@@ -103,16 +104,33 @@ class RestartRecord:
         return "restart|" + self.service
 
 
+AnyRecord = t.Union[ChangeRecord, RestartRecord, CertificateRecord, ServicesRecord, TrustRecord]
+_KINDS: t.Final[dict[str, type[t.Any]]] = {
+    "change": ChangeRecord,
+    "restart": RestartRecord,
+    "certificate": CertificateRecord,
+    "services": ServicesRecord,
+    "trust": TrustRecord,
+}
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Records:
     """What stands on one server. ``invalid``: names of values below our key that are no record of ours."""
 
-    changes: tuple[ChangeRecord, ...]
-    restart: RestartRecord | None
-    invalid: tuple[str, ...]
+    changes: tuple[ChangeRecord, ...] = ()
+    restart: RestartRecord | None = None
+    certificates: tuple[CertificateRecord, ...] = ()
+    services: ServicesRecord | None = None
+    trust: tuple[TrustRecord, ...] = ()
+    invalid: tuple[str, ...] = ()
+
+    def certificate(self, use: str) -> CertificateRecord | None:
+        """The replacement of the certificate of this use, if one is on record."""
+        return next((record for record in self.certificates if record.use == use), None)
 
 
-NO_RECORDS: t.Final = Records(changes=(), restart=None, invalid=())
+NO_RECORDS: t.Final = Records()
 
 
 def target_name(path: str, name: str, view: View) -> str:
@@ -120,14 +138,14 @@ def target_name(path: str, name: str, view: View) -> str:
     return f"change|{view}|{path}|{name}".lower()
 
 
-def can_be_read_back(record: ChangeRecord | RestartRecord) -> bool:
+def can_be_read_back(record: AnyRecord) -> bool:
     """Whether a record, once written, would be accepted by :func:`read_records`; else a rollback would not find it."""
     moment = "2000-01-01T00:00:00Z"
     stamped = record_text(record).replace(NOW, moment)
     return _read_one(RegistryValue(name=record.value_name, kind="string", data=stamped)) is not None
 
 
-def record_text(record: ChangeRecord | RestartRecord) -> str:
+def record_text(record: AnyRecord) -> str:
     return json.dumps(encode(record), ensure_ascii=True)
 
 
@@ -143,41 +161,41 @@ def is_own_executable(name: str) -> bool:
 
 def read_records(listed: RegistryListReply | None) -> Records:
     """The records of a server from the values below our key; anything that is not exactly ours is named as invalid."""
-    changes: list[ChangeRecord] = []
-    restart: RestartRecord | None = None
+    found: dict[type[t.Any], list[t.Any]] = {kind: [] for kind in _KINDS.values()}
     invalid: list[str] = []
     for value in listed.values if listed else ():
         record = _read_one(value)
-        if isinstance(record, ChangeRecord):
-            changes.append(record)
-        elif isinstance(record, RestartRecord):
-            restart = record
-        else:
+        if record is None:
             invalid.append(value.name[:200])
-    return Records(changes=tuple(changes), restart=restart, invalid=tuple(invalid))
+        else:
+            found[type(record)].append(record)
+    return Records(
+        changes=tuple(found[ChangeRecord]),
+        restart=next(iter(found[RestartRecord]), None),
+        certificates=tuple(found[CertificateRecord]),
+        services=next(iter(found[ServicesRecord]), None),
+        trust=tuple(found[TrustRecord]),
+        invalid=tuple(invalid),
+    )
 
 
-def _read_one(value: RegistryValue) -> ChangeRecord | RestartRecord | None:
+def _read_one(value: RegistryValue) -> AnyRecord | None:
     if value.kind != "string" or not isinstance(value.data, str) or len(value.data) > 20_000:
         return None
     try:
         data = json.loads(value.data)
-        kind = data.get("type") if isinstance(data, dict) else None
-        record: ChangeRecord | RestartRecord
-        if kind == "change":
-            record = decode(ChangeRecord, data)
-        elif kind == "restart":
-            record = decode(RestartRecord, data)
-        else:
-            return None
+        kind = _KINDS.get(str(data.get("type"))) if isinstance(data, dict) else None
+        record: AnyRecord | None = decode(kind, data) if kind else None
     except (ValueError, RecursionError, CodecError):
         return None
-    return record if record.schema == _SCHEMA and _is_plausible(record, value.name) else None
+    return record if record and record.schema == _SCHEMA and _is_plausible(record, value.name) else None
 
 
-def _is_plausible(record: ChangeRecord | RestartRecord, name: str) -> bool:
+def _is_plausible(record: AnyRecord, name: str) -> bool:
     if record.value_name.lower() != name.lower():
         return False
+    if isinstance(record, (CertificateRecord, ServicesRecord, TrustRecord)):
+        return is_plausible(record)
     if isinstance(record, RestartRecord):
         times = (record.since_utc, record.begun_utc or record.since_utc)
         return all(_TIME.match(time) for time in times) and all(

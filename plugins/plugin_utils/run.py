@@ -11,6 +11,7 @@ for every task. Below the run's directory (see ``files.py``)::
       questions/HOST.json   what a Front End is asked about its peers
       judgement.json
     plan.json
+    waivers.json          the waivers of the run, checked
     outcomes/HOST-STEP.json how a step on a host ended
     results.json            the verification of the plan
     report.json report.txt
@@ -26,7 +27,7 @@ import typing as t
 from .codec import CodecError, decode, encode
 from .evidence import Evidence, EvidenceError, Failure, InventoryFacts, load
 from .files import evidence_directory, file_name, run_directory, write_private
-from .findings import Judgement
+from .findings import Judgement, Waiver
 from .fleet import InventoryHost
 from .outcome import Outcome
 from .plan import Plan, PlanError, plan_hash, plan_text, read_plan
@@ -34,7 +35,7 @@ from .questions import PeerQuestion
 from .verify import HostResult
 
 Reading = t.Literal["before", "after"]
-Step = t.Literal["write", "restart"]
+Step = t.Literal["write", "restart", "request", "trust", "import", "install", "put_back"]
 _T = t.TypeVar("_T")
 _NOT_READ: t.Final = Failure(
     kind="failed",
@@ -74,6 +75,11 @@ class _Results:
     results: tuple[HostResult, ...]
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Waivers:
+    waivers: tuple[Waiver, ...]
+
+
 class Run:
     """The files of one run."""
 
@@ -86,10 +92,13 @@ class Run:
         """What evidence of a reading is marked with."""
         return f"{self.run_id}/{reading}"
 
-    def inventory_host(self, name: str, *, in_run: bool, inventory: InventoryFacts, reading: Reading) -> InventoryHost:
+    def inventory_host(
+        self, name: str, *, in_run: bool, inventory: InventoryFacts, reading: Reading, offline: bool = False
+    ) -> InventoryHost:
         """A host with its evidence, and with its failure where it was to be read in this run and was not.
 
         :param inventory: what the inventory says now; what it said when the evidence was read counts where this is empty.
+        :param offline: it is read by hand, so its saved evidence is what this run has, unless the run found it unusable.
         """
         evidence, problem = self._evidence(name)
         failure = None
@@ -98,14 +107,20 @@ class Run:
             fresh = evidence is not None and evidence.run_id == self.reading_id(reading)
             if fresh and failure == _NOT_READ:
                 failure = None
-            elif failure is None and not fresh and problem is None:
+            elif failure is None and not fresh and not offline and problem is None:
                 failure = _NOT_READ
                 # A later report from saved evidence has to know it too.
                 self.save_failure(name, failure, reading)
         if evidence is not None and inventory == InventoryFacts():
             inventory = evidence.inventory
         return InventoryHost(
-            name=name, in_run=in_run, inventory=inventory, evidence=evidence, failure=failure, problem=problem
+            name=name,
+            in_run=in_run,
+            inventory=inventory,
+            evidence=evidence,
+            failure=failure,
+            problem=problem,
+            offline=offline,
         )
 
     def save_failure(self, name: str, failure: Failure, reading: Reading) -> None:
@@ -136,6 +151,18 @@ class Run:
 
     def judgement(self, reading: Reading) -> Judgement | None:
         return self._load(Judgement, self.directory / reading / "judgement.json")
+
+    def latest_judgement(self) -> Judgement | None:
+        """That of the second reading, where there is one."""
+        return self.judgement("after") or self.judgement("before")
+
+    def save_waivers(self, waivers: tuple[Waiver, ...]) -> None:
+        self._save(self.directory / "waivers.json", _Waivers(waivers=waivers))
+
+    def waivers(self) -> tuple[Waiver, ...]:
+        """The waivers as they were checked when the run began."""
+        found = self._load(_Waivers, self.directory / "waivers.json")
+        return found.waivers if found else ()
 
     @property
     def plan_path(self) -> pathlib.Path:

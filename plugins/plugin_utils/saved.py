@@ -52,19 +52,35 @@ class SavedEvidence:
         self._directories = tuple(dict.fromkeys([own, *more]))
         self._failures = _newest_failures(self._directories)
 
-    def host(self, name: str, *, in_run: bool, inventory: InventoryFacts) -> InventoryHost:
+    def host(
+        self,
+        name: str,
+        *,
+        in_run: bool,
+        inventory: InventoryFacts,
+        offline: t.Callable[[Evidence | None], Failure | None] | None = None,
+    ) -> InventoryHost:
         """A host by what is known of it.
 
         :param inventory: what the inventory says now; what it said when the evidence was read counts where this is empty.
+        :param offline: for a server that is read by hand: tells why its evidence does not count, None where it does.
         """
         evidence, problem = self._evidence(name)
         failure = None
-        if in_run and problem is None:
+        if in_run and problem is None and offline is not None:
+            failure = offline(evidence)
+        elif in_run and problem is None:
             failure = self._failure(name, evidence) or (None if evidence else _NO_EVIDENCE)
         if evidence is not None and inventory == InventoryFacts():
             inventory = evidence.inventory
         return InventoryHost(
-            name=name, in_run=in_run, inventory=inventory, evidence=evidence, failure=failure, problem=problem
+            name=name,
+            in_run=in_run,
+            inventory=inventory,
+            evidence=evidence,
+            failure=failure,
+            problem=problem,
+            offline=offline is not None,
         )
 
     def _evidence(self, name: str) -> tuple[Evidence | None, str | None]:
@@ -138,7 +154,9 @@ def _is_newer(failure: _Moment, evidence: Evidence | None) -> bool:
     if own == run_id and reading in _READINGS:
         return number >= _READINGS.index(reading)
     began = datetime.datetime.strptime(run_id[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.timezone.utc)
-    return began >= _read_at(evidence)
+    # Evidence that was read by hand is known here only since its file was imported.
+    known = parse_time(evidence.offline.imported_utc) if evidence.offline else _read_at(evidence)
+    return known is None or began >= known
 
 
 def _read_at(evidence: Evidence) -> datetime.datetime:

@@ -14,6 +14,7 @@ import typing as t
 
 import yaml
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -24,11 +25,23 @@ from .judging import Hosts
 from .knowledge.loader import KnowledgeError
 from .plan import PlanError
 from .run import RunError
+from .waivers import WaiverError
+from .what_if import WhatIfError
 from .words import one_line
 
 Result = dict[str, t.Any]
-_EXPECTED: t.Final = (SessionError, EvidenceError, StateError, PlanError, RunError, KnowledgeError)
+_EXPECTED: t.Final = (
+    SessionError,
+    EvidenceError,
+    StateError,
+    PlanError,
+    RunError,
+    KnowledgeError,
+    WaiverError,
+    WhatIfError,
+)
 PREFIX: t.Final = "sfb_kb4023993_"
+_OFFLINE_DAYS: t.Final = 7
 
 
 class SfbAction(ActionBase):  # type: ignore[misc]
@@ -91,6 +104,36 @@ def inventory_facts(variables: t.Mapping[str, t.Any]) -> InventoryFacts:
     return InventoryFacts(pool=text("pool"), edge_pool=text("edge_pool"), paired_pool=text("paired_pool"))
 
 
+def offline_days(variables: t.Mapping[str, t.Any]) -> int | None:
+    """How old the evidence of a host that is read by hand may be, in days; None for a host that runs may connect to.
+
+    :raises AnsibleActionFail: one of its two variables has no usable value.
+    """
+    name = f"{PREFIX}offline"
+    days = offline_max_age_days(variables)
+    value = variables.get(name, False)
+    try:
+        return days if boolean(value) else None
+    except TypeError:
+        raise AnsibleActionFail(f"{name} has to be true or false, not {one_line(str(value), 40)!r}.") from None
+
+
+def offline_max_age_days(variables: t.Mapping[str, t.Any]) -> int:
+    """For how many days evidence that was read by hand counts.
+
+    :raises AnsibleActionFail: the variable is no number of days.
+    """
+    name = f"{PREFIX}offline_max_age_days"
+    value = variables.get(name, _OFFLINE_DAYS)
+    try:
+        days = int(value)
+    except (TypeError, ValueError):
+        days = 0
+    if days < 1:
+        raise AnsibleActionFail(f"{name} has to be a number of days from 1 on, not {one_line(str(value), 40)!r}.")
+    return days
+
+
 def fleet_hosts(names: t.Iterable[str], task_vars: t.Mapping[str, t.Any]) -> Hosts:
     """The hosts of the fleet by name, those of this play among them, and what the inventory says of each."""
     in_run = frozenset(task_vars["ansible_play_hosts_all"])
@@ -99,7 +142,12 @@ def fleet_hosts(names: t.Iterable[str], task_vars: t.Mapping[str, t.Any]) -> Hos
     def inventory(name: str) -> InventoryFacts:
         return inventory_facts(hostvars[name]) if name in hostvars else InventoryFacts()
 
-    return Hosts(all=tuple(dict.fromkeys([*names, *sorted(in_run)])), in_run=in_run, inventory=inventory)
+    return Hosts(
+        all=tuple(dict.fromkeys([*names, *sorted(in_run)])),
+        in_run=in_run,
+        inventory=inventory,
+        offline=lambda name: offline_days(hostvars[name]) if name in hostvars else None,
+    )
 
 
 @functools.cache

@@ -67,8 +67,14 @@ def _verify(host: HostPlan, plan: Plan, after: Assessment, outcomes: t.Sequence[
     own = [
         c for c in after.judgement.connections if c.validator == host.host and c.verdict == "broken" and not c.assumed
     ]
-    if plan.goal == "override" and own and not host.finish:
+    if plan.goal in ("override", "retire") and own and not host.finish:
         return HostResult(host=host.host, result="failed", message=f"Still broken, to {own[0].peer}: {own[0].reason}")
+    if plan.goal == "retire" and host.changes and host.wave is not None and judged.failures_since_start:
+        message = (
+            f"It has logged {counted(judged.failures_since_start, 'failure')} since its restart without the override. Look at its events; "
+            "the module sfb_datamcu_eku_override with state=present puts the override back."
+        )
+        return HostResult(host=host.host, result="failed", message=message)
     return HostResult(host=host.host, result="done", message=_success(host, plan, judged))
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.compare import Comparison, compare
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.evaluate import Assessment
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.evidence import Problem
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.findings import Judgement, Waiver
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.plan import Refusal, plan_hash, plan_text
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.report.document import Report, make_report
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.verify import HostResult
@@ -63,6 +65,47 @@ def remediation() -> Report:
     )
 
 
+def waiver(finding: str, **words: t.Any) -> Waiver:
+    """A waiver of fe01 that is in force for long; ``words`` replaces its entries."""
+    made = Waiver(
+        finding=f"KB4023993-{finding}",
+        host=None if "pool" in words else "fe01",
+        pool=None,
+        reason="The pool moves in March",
+        owner="Team UC",
+        expires="2026-12-31",
+    )
+    return dataclasses.replace(made, **words)
+
+
+def waived() -> Report:
+    """fe01 is waived and fe02 not; the waiver of edge01's certificate has expired; that of fe05, which was not read, ends soon."""
+    return make_report(
+        playbook="compliance",
+        check_mode=False,
+        before=fleet().judgement,
+        waivers=(
+            waiver("CONNECTION-BROKEN"),
+            waiver("CERT-EDGE-INTERNAL", pool=EDGES, owner="Security", expires="2026-03-07"),
+            waiver("NOT-ASSESSED", host="fe05", reason="Rebuilt", expires="2026-03-20"),
+        ),
+    )
+
+
+def later() -> Report:
+    """A compliance run after one in which everything was in order on fe01 and edge01; both have got certificates of the wrong template."""
+    earlier = f.judge(e.front_end("fe01", edge_pool=EDGES, cert=GOOD), e.edge("edge01", cert=GOOD))
+    now = f.judge(
+        e.front_end("fe01", edge_pool=EDGES), e.edge("edge01"), e.front_end("fe09", pool="pool09.contoso.example")
+    )
+    return make_report(
+        playbook="compliance",
+        check_mode=False,
+        before=now.judgement,
+        since=compare(earlier.judgement, now.judgement, in_run_only=True),
+    )
+
+
 def hostile(text: str) -> Report:
     """A fleet whose names, messages, evidence and subjects are all this text, of servers that are judged as ``benign`` ones are."""
     own = dataclasses.replace(
@@ -95,7 +138,30 @@ def hostile(text: str) -> Report:
         plan=plan,
         plan_sha256="0" * 64,
         results=(HostResult(host=text, result="failed", message=text),),
+        waivers=(
+            waiver("CERT-FRONT-END", host=text, reason=text, owner=text),
+            waiver("NOT-ASSESSED", host=text + "lost", reason=text, owner=text),
+            waiver("CONNECTION-BROKEN", host=text, reason=text, owner=text, expires="2026-03-07"),
+        ),
+        since=_hostile_change(judgement, text),
     )
+
+
+def _hostile_change(judgement: Judgement, text: str) -> Comparison:
+    """As if all had been well before, with another server."""
+    well = tuple(
+        dataclasses.replace(
+            host,
+            verdict="compliant",
+            certificate=dataclasses.replace(host.certificate, usage="good", thumbprint=text)
+            if host.certificate
+            else None,
+        )
+        for host in judgement.hosts
+    )
+    links = tuple(dataclasses.replace(connection, verdict="compliant") for connection in judgement.connections)
+    gone = dataclasses.replace(well[0], name=text + "gone")
+    return compare(dataclasses.replace(judgement, hosts=(*well, gone), connections=links, findings=()), judgement)
 
 
 # What names and messages must not do to a form: each would break or abuse at least one of them.

@@ -14,7 +14,7 @@ import secrets
 import typing as t
 
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils import act
-from ansible_collections.sfb.kb4023993.plugins.plugin_utils.collect import Header, collect, collect_peers
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.collect import collect, collect_peers
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.evaluate import Assessment, evaluate
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.evidence import Evidence, InventoryFacts
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.facts import single_host
@@ -26,6 +26,7 @@ from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host_plan import Goa
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.outcome import Outcome
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.plan import Plan, make_plan
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.rules.opt_outs import sightings
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.sections import Header
 from lab import client
 from lab.agent import shipped_batch, shipped_bootstrap
 from lab.clock import Clock
@@ -107,16 +108,17 @@ class Simulated:
         fe01: t.Mapping[str, t.Any] | None = None,
         fe02: t.Mapping[str, t.Any] | None = None,
         edge01: t.Mapping[str, t.Any] | None = None,
+        start: datetime.datetime = datetime.datetime(2026, 3, 8, 12, tzinfo=datetime.timezone.utc),
     ) -> None:
+        """``start``: the lab's certificates are valid around the true time; a test that needs them to be gives that."""
         servers: dict[str, t.Any] = {"fe01": {"pool": "pool01", **_YOUNG, **(fe01 or {})}}
         if fe02 is not None:
             servers["fe02"] = {"pool": "pool01", **_YOUNG, **fe02}
         servers["edge01"] = {"pool": "edge01", "role": "edge", **_YOUNG, **(edge01 or {})}
         each = {"product": "sfb2015", "os": "server2012r2", "dotnet": _CHECKED}
         pools = {"pool01": {"edge_pool": "edge01", "each": each}, "edge01": {"each": each}}
-        now = datetime.datetime(2026, 3, 8, 12, tzinfo=datetime.timezone.utc)
         scenario = parse({"pools": pools, "servers": servers})
-        self.deployment = Deployment(scenario, clock=Clock(start=now))
+        self.deployment = Deployment(scenario, clock=Clock(start=start))
         self.names = tuple(servers)
         self._saved: dict[str, Evidence] = {}
 

@@ -42,11 +42,16 @@ _ANSWER = re.compile(r"^(\S+) \| (\w+)!? => (\{.*?^\})", re.MULTILINE | re.DOTAL
 
 @dataclass(frozen=True, kw_only=True)
 class Played:
-    """How a run of ansible-playbook ended. ``run_directory`` is None when it made none in the fleet's state directory."""
+    """How a run of ansible-playbook ended. ``run_directories``: of all its plays that kept one in the fleet's state directory."""
 
     code: int
     output: str
-    run_directory: Path | None
+    run_directories: tuple[Path, ...]
+
+    @property
+    def run_directory(self) -> Path | None:
+        """That of the last play, None when none made one."""
+        return self.run_directories[-1] if self.run_directories else None
 
     @cached_property
     def recap(self) -> dict[str, dict[str, int]]:
@@ -171,9 +176,7 @@ class Fleet:
         # A variable of None is left out altogether: what is tested then is the default.
         extra = {name: value for name, value in extra.items() if value is not None}
         code, output = self._execute([*program, "-e", json.dumps(extra), *arguments], environment, directory)
-        made = sorted(_runs(place) - known)
-        assert len(made) < 2, made
-        return Played(code=code, output=output, run_directory=made[0] if made else None)
+        return Played(code=code, output=output, run_directories=tuple(sorted(_runs(place) - known)))
 
     def module(
         self, hosts: str, module: str, *arguments: str, environment: Mapping[str, str] | None = None

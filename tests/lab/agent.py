@@ -20,7 +20,8 @@ from typing import Any
 
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils import codec
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import wire
-from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.operations import Operation
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.certificate_operations import CERTIFICATE_OPERATIONS
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.operations import OPERATIONS, Operation
 
 from lab.answers import answer
 from lab.answers.context import Surroundings
@@ -67,7 +68,7 @@ class Agent:
             payload = unpack(invocation.stdin)
         except PayloadError:
             return _marked("bad_data")
-        if payload.script not in (shipped_batch(changing=False), shipped_batch(changing=True)):
+        if payload.script not in _known():
             return _refused("The script on standard input is not the shipped batch.ps1; the lab runs nothing else.")
         try:
             batch = decode_batch(payload.data)
@@ -78,9 +79,9 @@ class Agent:
         if host.quirks.slow_seconds:
             # Really slow: what is tested with it are the timeouts of the controller.
             time.sleep(host.quirks.slow_seconds)
-        return self._run(host, batch, reads_only=payload.script == shipped_batch(changing=False))
+        return self._run(host, batch, _known()[payload.script])
 
-    def _run(self, host: Host, batch: Batch, *, reads_only: bool) -> Execution:
+    def _run(self, host: Host, batch: Batch, known: frozenset[type[Operation]]) -> Execution:
         if host.quirks.process_32_bit:
             return _failure(batch.nonce, "process_32_bit", "This is a 32-bit process on a 64-bit Windows.")
         if host.quirks.not_elevated:
@@ -97,7 +98,7 @@ class Agent:
                 elif skipped:
                     reply = _error(host, "skipped", "an operation before this one failed or was refused")
                 else:
-                    reply = self._answer(host, operation, reads_only=reads_only)
+                    reply = self._answer(host, operation, known)
                 reply["ms"] = int((host.clock.now() - begin).total_seconds() * 1000)
                 length = len(_json(reply))
                 if reply["ok"] and length > room:
@@ -107,10 +108,12 @@ class Agent:
                 replies.append(reply)
         return _printed(batch.nonce, {"failure": None, "replies": replies})
 
-    def _answer(self, host: Host, operation: Operation | Malformed, *, reads_only: bool) -> dict[str, Any]:
+    def _answer(
+        self, host: Host, operation: Operation | Malformed, known: frozenset[type[Operation]]
+    ) -> dict[str, Any]:
         if isinstance(operation, Malformed):
             return _error(host, "invalid", operation.message)
-        if operation.CHANGES and reads_only:
+        if type(operation) not in known:
             # The code that changes something travels only in batches that hold such an operation.
             return _error(host, "invalid", "there is no such operation")
         try:
@@ -132,10 +135,21 @@ def shipped_bootstrap() -> tuple[str, ...]:
 
 
 @cache
-def shipped_batch(*, changing: bool) -> bytes:
-    """The script of a batch that only reads, or of one that changes something."""
-    names = ("changes.ps1", "batch.ps1") if changing else ("batch.ps1",)
+def shipped_batch(*, changing: bool, certificates: bool = False) -> bytes:
+    """The script of a batch that only reads, of one that changes something, or of one of workaround 1 (which is also ``changing``)."""
+    names = (("certificates.ps1",) if certificates else ()) + (("changes.ps1",) if changing else ()) + ("batch.ps1",)
     return b"".join((HOST_SCRIPTS / name).read_bytes() for name in names)
+
+
+@cache
+def _known() -> dict[bytes, frozenset[type[Operation]]]:
+    """The scripts that may be sent, and which operations each of them has."""
+    reading = frozenset(operation for operation in OPERATIONS if not operation.CHANGES)
+    return {
+        shipped_batch(changing=False): reading,
+        shipped_batch(changing=True): frozenset(OPERATIONS),
+        shipped_batch(changing=True, certificates=True): frozenset((*OPERATIONS, *CERTIFICATE_OPERATIONS)),
+    }
 
 
 def _lines(text: str) -> tuple[str, ...]:

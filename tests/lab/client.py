@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import wire
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.certificate_operations import CERTIFICATE_OPERATIONS
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.operations import Operation
 
 from lab.agent import Agent, shipped_batch, shipped_bootstrap
@@ -24,7 +25,10 @@ def invocation(
 ) -> Invocation:
     """The command that the product sends for these operations."""
     data = wire.encode_batch(operations, nonce=nonce, deadline_seconds=deadline_seconds, stop_on_error=stop_on_error)
-    script = shipped_batch(changing=any(operation.CHANGES for operation in operations))
+    script = shipped_batch(
+        changing=any(operation.CHANGES for operation in operations),
+        certificates=any(isinstance(operation, CERTIFICATE_OPERATIONS) for operation in operations),
+    )
     parts = (base64.b64encode(gzip.compress(part)).decode("ascii") for part in (script, data.encode("utf-8")))
     return Invocation(
         host=host,

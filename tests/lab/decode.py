@@ -16,11 +16,14 @@ import re
 import typing as t
 import zlib
 
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.certificate_operations import CERTIFICATE_OPERATIONS
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.operations import OPERATIONS, Operation
 
 from lab.convert import INT32, base64_bytes
 
-_BY_NAME: dict[str, type[Operation]] = {operation.NAME: operation for operation in OPERATIONS}
+_BY_NAME: dict[str, type[Operation]] = {
+    operation.NAME: operation for operation in (*OPERATIONS, *CERTIFICATE_OPERATIONS)
+}
 # A backslash at the end is nothing.
 _ESCAPES = {"\\": "", r"\\": "\\", r"\t": "\t", r"\r": "\r", r"\n": "\n"}
 # A backslash at the end is nothing.

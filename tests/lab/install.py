@@ -163,7 +163,9 @@ def _install_product(host: Host, server: Server, time: datetime) -> None:
         host.registry.write(key, "DisplayName", "string", f"{product['name']}, {component}")
         host.registry.write(key, "DisplayVersion", "string", server.build)
         host.registry.write(key, "InstallLocation", "string", server.install_directory + "\\")
+    host.lync.product = server.product or ""
     host.lync.modules = tuple(product["modules"])
+    host.lync.services = tuple(row["name"] for row in role["services"])
     for row in role["services"]:
         path = rf"{server.install_directory}\{row['image']}"
         clr = product["clr"] if row.get("clr") else None

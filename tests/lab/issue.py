@@ -12,7 +12,7 @@ from typing import Any
 
 from lab import pki
 from lab.reader import ScenarioError
-from lab.scenario import Scenario
+from lab.scenario import Scenario, Server
 from lab.world.stores import Stores
 
 _USAGES = {
@@ -84,21 +84,23 @@ class Issuer:
         """
         return self._issued[certificate]
 
-    def trust(self, stores: Stores, ca_purposes: Sequence[str] | None) -> None:
-        """Put the authorities that a server of the deployment knows into its stores.
-
-        ``ca_purposes``: the purposes that an administrator left enabled on this server's copy of the issuing authority.
-        """
+    def trust(self, stores: Stores, server: Server) -> None:
+        """Put the authorities that a server of the deployment knows into its stores: roots, and those below them."""
         stores.add("Root", self.root.der)
-        limited = None if ca_purposes is None else pki.usage_list(_oid(usage, "ca_purposes") for usage in ca_purposes)
+        purposes = server.ca_purposes
+        limited = None if purposes is None else pki.usage_list(_oid(usage, "ca_purposes") for usage in purposes)
         wanted = {"issuing", *(str(row.get("authority", "issuing")) for row in self._used_templates())}
-        for name in sorted(wanted):
-            if self._authority_row(name).get("trusted", True):
-                stores.add("CA", self.authority(name).der, usage_property=limited if name == "issuing" else None)
+        for name in sorted(wanted | {ca.authority for ca in self._scenario.enterprise_cas}):
+            trusted = self._authority_row(name).get("trusted", True)
+            if server.name in trusted if isinstance(trusted, list) else trusted:
+                authority = self.authority(name)
+                stores.add("CA", authority.der, usage_property=limited if name == "issuing" else None)
+                stores.add("Root", authority.chain[-1])
 
     def _used_templates(self) -> list[Mapping[str, Any]]:
         names = {server.certificate for server in self._scenario.servers}
         names |= {server.renewed.template for server in self._scenario.servers if server.renewed}
+        names |= {server.web_certificate for server in self._scenario.servers}
         return [self._scenario.templates[name] for name in names if name]
 
     def _authority_row(self, name: str) -> Mapping[str, Any]:

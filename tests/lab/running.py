@@ -20,6 +20,8 @@ from lab import scenario as scenarios
 from lab.agent import Agent
 from lab.deployment import Deployment
 from lab.live import LiveServers, Program
+from lab.mortal import Mortal
+from lab.outside import Outside
 from lab.protocol import Fault, HostSettings, LabServer
 from lab.protocol.handler import Transport
 from lab.protocol.inventory import Auth, Scheme
@@ -34,7 +36,7 @@ class Lab:
     """Starts with :meth:`start` or as a context manager; ``deployment`` holds the servers before and after that.
 
     ``run_directory`` receives what the protocol server writes (a temporary directory when not given). ``live`` names the servers
-    whose commands a PowerShell engine really runs; the model plays the others.
+    whose commands a PowerShell engine really runs; the model plays the others. ``outside`` is what tests see and do from outside.
     """
 
     def __init__(
@@ -52,7 +54,8 @@ class Lab:
         self._closed_port = socket.socket()
         self._started = False
         directory = run_directory or Path(self._temporary.name if self._temporary else "")
-        model = Agent(self.deployment.hosts, self.deployment.surroundings, self.deployment.lock)
+        agent = Agent(self.deployment.hosts, self.deployment.surroundings, self.deployment.lock)
+        model = Mortal(agent)
         self.server = LabServer(
             handler=LiveServers(live, others=model, directory=directory / "live") if live else model,
             hosts=[self._settings(server) for server in self.scenario.servers],
@@ -62,6 +65,8 @@ class Lab:
         for name in self.deployment.hosts:
             self.server.control.route("GET", f"/hosts/{name}/registry", partial(self._get_registry, name))
         self.server.control.route("POST", "/clock/advance", self._post_advance)
+        self.outside = Outside(self.deployment)
+        self.outside.add_routes(self.server.control)
 
     def __enter__(self) -> Lab:
         """Starts the lab unless it was started before."""
@@ -139,7 +144,7 @@ class Lab:
     def _settings(self, server: Server) -> HostSettings:
         return HostSettings(
             name=server.name,
-            user="Administrator" if server.workgroup or server.auth == "basic" else r"CONTOSO\sfb-admin",
+            user=server.account,
             password=self._password,
             envelope_bytes=_OLD_ENVELOPE if server.os == "server2008r2" else _ENVELOPE,
         )

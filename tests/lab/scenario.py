@@ -16,6 +16,7 @@ from lab import catalog
 from lab.protocol.handler import Transport
 from lab.protocol.inventory import Auth, Scheme
 from lab.reader import Reader, ScenarioError
+from lab.scenario_parts import EnterpriseCaRow, read_enterprise_cas, read_quirks
 from lab.world.host import Quirks
 from lab.world.services import Behaviour
 
@@ -25,6 +26,7 @@ CULTURES = ("en-US", "de-DE", "ja-JP")
 IMAGE_PATHS = ("quoted", "plain", "arguments", "short", "variable")
 _WHERES = ("application", "global", "appcontext", "config")
 _KINDS = ("dword", "qword", "string", "expand_string")
+CA_ACCESS = ("none", "not_delegated", "delegated")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +64,11 @@ class Renewal:
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """One server. ``services``: behaviour and start mode of some of them; ``process_age`` in seconds."""
+    """One server. ``services``: behaviour and start mode of some of them; ``process_age`` in seconds.
+
+    ``web_certificate``: the template of the web uses' own certificate, None where they share the one of Default.
+    ``computed_names``: what the product computes from its topology, in place of the names of the deployment.
+    """
 
     name: str
     fqdn: str
@@ -91,6 +97,19 @@ class Server:
     auth: Auth
     workgroup: bool
     inventory: bool
+    exportable: bool
+    more_names: tuple[str, ...]
+    computed_names: tuple[str, ...]
+    web_certificate: str | None
+    oauth_source: bool
+    av_internal: bool
+    misplaced_roots: tuple[str, ...]
+    ca_access: str
+
+    @property
+    def account(self) -> str:
+        """The account of remote sessions."""
+        return "Administrator" if self.workgroup or self.auth == "basic" else r"CONTOSO\sfb-admin"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +119,7 @@ class Pool:
     fqdn: str
     edge_pool: str | None
     paired_pool: str | None
+    same_certificate: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +134,11 @@ class Scenario:
     authorities: Mapping[str, Mapping[str, Any]]
     description: str = ""
     topology: bool = True
+    sip_domains: tuple[str, ...] = ()
+    enterprise_cas: tuple[EnterpriseCaRow, ...] = ()
+    poll_seconds: float = 0.0
+    settling_seconds: float = 120.0
+    failover_seconds: float = 600.0
     by_name: Mapping[str, Server] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -161,6 +186,7 @@ def parse(data: Any, *, name: str = "scenario") -> Scenario:
             fqdn=fqdn,
             edge_pool=full_name(edge_pool, domain) if edge_pool else None,
             paired_pool=full_name(paired_pool, domain) if paired_pool else None,
+            same_certificate=row.flag("same_certificate"),
         )
         common[fqdn] = Reader(row.get("each"), f"{row.where}: each").entries()
         row.done()
@@ -176,10 +202,18 @@ def parse(data: Any, *, name: str = "scenario") -> Scenario:
         row = own.with_defaults(common.get(member_of or "", {}))
         servers.append(_server(row, server_name, member_of, domain, templates))
     description, topology = top.text("description", name), top.flag("topology", True)
+    sip_domains = tuple(map(str, top.items("sip_domains"))) or (domain,)
+    times = {
+        "poll_seconds": top.number("poll_seconds"),
+        "settling_seconds": top.number("settling_seconds", 120),
+        "failover_seconds": top.number("failover_seconds", 600),
+    }
+    cas = read_enterprise_cas(Reader(top.get("enterprise_cas"), f"{name}: enterprise_cas"), authorities)
     top.done()
     if not servers:
         raise ScenarioError(f"{name}: a scenario needs at least one server.")
     _check_pools(name, pools, servers)
+    _check_names(name, authorities, servers)
     return Scenario(
         name=name,
         domain=domain,
@@ -189,6 +223,9 @@ def parse(data: Any, *, name: str = "scenario") -> Scenario:
         authorities=authorities,
         description=description,
         topology=topology,
+        sip_domains=sip_domains,
+        enterprise_cas=cas,
+        **times,
     )
 
 
@@ -236,13 +273,21 @@ def _server(
         start_modes=start_modes,
         stopped=stopped,
         dependents=tuple(map(str, row.items("dependents"))),
-        quirks=_quirks(Reader(row.get("quirks"), f"{row.where}: quirks")),
+        quirks=read_quirks(Reader(row.get("quirks"), f"{row.where}: quirks")),
         registry_denied=tuple(map(str, row.items("registry_denied"))),
         connection=transport,
         scheme=scheme,
         auth=auth,
         workgroup=row.flag("workgroup", role == "edge"),
         inventory=row.flag("inventory", True),
+        exportable=row.flag("exportable"),
+        more_names=tuple(full_name(str(each), domain) for each in row.items("more_names")),
+        computed_names=tuple(full_name(str(each), domain) for each in row.items("computed_names")),
+        web_certificate=row.choice("web_certificate", templates.keys()) if "web_certificate" in row else None,
+        oauth_source=row.flag("oauth_source"),
+        av_internal=row.flag("av_internal"),
+        misplaced_roots=tuple(map(str, row.items("misplaced_roots"))),
+        ca_access=row.choice("ca_access", CA_ACCESS, "none"),
     )
     row.done()
     return server
@@ -318,6 +363,7 @@ def _services(rows: Reader) -> tuple[dict[str, Behaviour], dict[str, str], froze
         row = Reader(rows.get(name), f"{rows.where}: {name}")
         behaviours[name] = Behaviour(
             stop_seconds=row.number("stop_seconds", 0.05),
+            drain_seconds=row.number("drain_seconds"),
             start_seconds=row.number("start_seconds", 0.05),
             stuck=row.flag("stuck"),
             fails_to_start=row.flag("fails_to_start"),
@@ -329,29 +375,25 @@ def _services(rows: Reader) -> tuple[dict[str, Behaviour], dict[str, str], froze
     return behaviours, start_modes, frozenset(stopped)
 
 
-def _quirks(row: Reader) -> Quirks:
-    cmdlets = ("Get-CsCertificate", "Get-CsTopology")
-    denied = tuple(map(str, row.items("denied_cmdlets")))
-    if not set(denied) <= set(cmdlets):
-        raise row.error("denied_cmdlets", f"has to be a list of {', '.join(cmdlets)}")
-    quirks = Quirks(
-        unreachable=row.flag("unreachable"),
-        down=row.flag("down"),
-        constrained_language=row.flag("constrained_language"),
-        powershell_too_old=row.flag("powershell_too_old"),
-        process_32_bit=row.flag("process_32_bit"),
-        not_elevated=row.flag("not_elevated"),
-        no_lync_module=row.flag("no_lync_module"),
-        denied_cmdlets=denied,
-        hidden_processes=row.flag("hidden_processes"),
-        closed_ports=tuple(int(port) for port in row.items("closed_ports")),
-        demanding_ports=tuple(int(port) for port in row.items("demanding_ports")),
-        no_lync_log=row.flag("no_lync_log"),
-        clock_skew_seconds=row.number("clock_skew_seconds"),
-        slow_seconds=row.number("slow_seconds"),
-    )
-    row.done()
-    return quirks
+def _check_names(name: str, authorities: Mapping[str, Mapping[str, Any]], servers: list[Server]) -> None:
+    """What refers to an authority or a server names one that there is."""
+    names = {server.name for server in servers}
+    for server in servers:
+        for authority in server.misplaced_roots:
+            if authority not in authorities:
+                known = ", ".join(sorted(authorities))
+                raise ScenarioError(
+                    f"{name}: server {server.name}: misplaced_roots: there is no authority {authority!r}; "
+                    f"choose some of {known}."
+                )
+    for authority, row in authorities.items():
+        trusted = row.get("trusted", True)
+        if isinstance(trusted, list) and not set(map(str, trusted)) <= names:
+            raise ScenarioError(f"{name}: authority {authority}: trusted has to be true, false or a list of servers.")
+    if sum(server.oauth_source for server in servers) > 1:
+        raise ScenarioError(
+            f"{name}: only one server can be oauth_source: the certificate of OAuthTokenIssuer is global."
+        )
 
 
 def _check_pools(name: str, pools: Mapping[str, Pool], servers: list[Server]) -> None:

@@ -25,6 +25,11 @@ def bootstrap_text() -> str:
 
 def batch_text() -> str:
     """The script with all operations, also those that change something."""
+    return session.script().certificates.decode("utf-8")
+
+
+def changing_text() -> str:
+    """The script as a batch that changes something sends it, if it is none of workaround 1."""
     return session.script().changing.decode("utf-8")
 
 
@@ -86,9 +91,20 @@ class Engine:
     def run(
         self, *batch: operations.Operation, deadline_seconds: int = 50, stop_on_error: bool = False
     ) -> tuple[wire.Reply, ...]:
-        """Run a batch that must be accepted, and give its replies."""
+        """Run a batch that must be accepted, with the script that is sent for it, and give its replies."""
+        return self.run_script(
+            session.script().text_for(batch).decode("utf-8"),
+            *batch,
+            deadline_seconds=deadline_seconds,
+            stop_on_error=stop_on_error,
+        )
+
+    def run_script(
+        self, script: str, *batch: operations.Operation, deadline_seconds: int = 50, stop_on_error: bool = False
+    ) -> tuple[wire.Reply, ...]:
+        """The same with a script that a test has changed."""
         data = wire.encode_batch(batch, nonce=NONCE, deadline_seconds=deadline_seconds, stop_on_error=stop_on_error)
-        printed = self.execute(pack(batch_text(), data))
+        printed = self.execute(pack(script, data))
         assert (printed.stderr, printed.exit_code) == ("", 0)
         replies, failure = wire.decode_reply(printed.stdout, batch, nonce=NONCE)
         assert failure is None

@@ -15,9 +15,20 @@ import typing as t
 
 import pytest
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import operations, wire
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.certificate_operations import CERTIFICATE_OPERATIONS
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from powershell.runner import NONCE, Engine, Printed, batch_text, bootstrap_text, functions_text, pack, reading_text
+from powershell.runner import (
+    NONCE,
+    Engine,
+    Printed,
+    batch_text,
+    bootstrap_text,
+    changing_text,
+    functions_text,
+    pack,
+    reading_text,
+)
 
 SYSTEM = operations.System()
 _LAST_PART = "# ---- the batch ---"
@@ -31,13 +42,20 @@ def data(*lines: str) -> str:
     return "\n".join((f"batch\t1\t{NONCE}\t50\t0", *lines, ""))
 
 
-def test_texts_fit_the_ways_to_a_server() -> None:
+def test_texts_fit_the_ways_to_a_server(record_property: t.Callable[[str, object], None]) -> None:
     assert batch_text().isascii()
     assert bootstrap_text().isascii()
     # cmd.exe bears 8,191 characters, which is about 3,000 of a script in base64 of UTF-16.
     assert len(bootstrap_text()) < 2500
-    # One envelope of WinRM 2.0 holds 150 kB, and the data has to fit beside the script.
-    assert len(base64.b64encode(gzip.compress(batch_text().encode()))) < 24_000
+    # One envelope of WinRM 2.0 holds 150 kB; beside the script has to be room for the data, the largest of which is a PFX.
+    sizes = [len(pack(text)) for text in (reading_text(), changing_text(), batch_text())]
+    assert sizes == sorted(sizes)
+    assert sizes[1] < 24_000
+    assert sizes[2] < 30_000
+    record_property(
+        "figure",
+        f"The scripts have {sizes[0]:,}, {sizes[1]:,} and {sizes[2]:,} bytes as they are sent (a batch has room for 110,000).",
+    )
 
 
 @pytest.mark.parametrize(("width", "end"), [(None, ""), (None, "\n\n"), (76, "\r\n"), (7, "\n")])
@@ -109,17 +127,33 @@ def test_one_failing_operation_hides_no_other(engine: Engine) -> None:
     assert [reply.error.type if reply.error else "" for reply in replies] == ["", *["invalid"] * 4, ""]
 
 
-def test_what_an_audit_sends_has_no_operation_that_changes_anything(engine: Engine) -> None:
+@pytest.mark.parametrize("text", ["audit", "override"])
+def test_what_is_sent_has_no_operations_but_those_that_it_is_sent_for(engine: Engine, text: str) -> None:
+    """An audit cannot change anything, and nothing but workaround 1 can touch a key, a certificate or all services."""
     changing = [operation.NAME for operation in operations.OPERATIONS if operation.CHANGES]
-    lines = ("op\tsystem", *(f"op\t{name}" for name in changing))
-    printed = engine.execute(pack(reading_text(), data(*lines)))
+    foreign = [operation.NAME for operation in CERTIFICATE_OPERATIONS]
+    assert (len(changing), len(foreign)) == (3, 13)
+    script = changing_text()
+    if text == "audit":
+        script, foreign = reading_text(), changing + foreign
+    lines = ("op\tsystem", *(f"op\t{name}" for name in foreign))
+    printed = engine.execute(pack(script, data(*lines)))
     replies, failure = wire.decode_reply(printed.stdout, [SYSTEM] * len(lines), nonce=NONCE)
     assert failure is None
-    assert len(changing) == 3
-    assert [reply.error.message if reply.error else "" for reply in replies] == [
-        "",
-        *["there is no such operation"] * 3,
-    ]
+    errors = [reply.error.message if reply.error else "" for reply in replies]
+    assert errors == ["", *["there is no such operation"] * len(foreign)]
+
+
+def test_the_reading_script_calls_no_command_that_changes_anything(engine: Engine) -> None:
+    """Whatever its functions were told: which commands may be called stands in the script that holds their operation."""
+    tail = """
+    foreach ($command in 'Set-CsCertificate', 'Stop-CsWindowsService', 'Remove-CsCertificate', 'Get-Command') {
+        try { Invoke-LyncCommand @('Lync') @($command) @{} 5 } catch { (Get-Failure $_)['message'].Replace(' ', '_') }
+    }
+    """
+    for script in (reading_text(), changing_text()):
+        answer = engine.text(script.partition(_LAST_PART)[0] + textwrap.dedent(tail))
+        assert answer == "this_command_is_not_allowed" * 4
 
 
 def test_nothing_starts_after_the_deadline(engine: Engine) -> None:
@@ -219,7 +253,7 @@ def test_a_refusal_stops_what_comes_after_only_when_asked(engine: Engine) -> Non
 
 
 def test_start_and_run_time(engine: Engine, record_property: t.Callable[[str, object], None]) -> None:
-    payload = pack(batch_text(), wire.encode_batch([SYSTEM], nonce=NONCE, deadline_seconds=50))
+    payload = pack(reading_text(), wire.encode_batch([SYSTEM], nonce=NONCE, deadline_seconds=50))
     times: dict[str, list[float]] = {"alone": [], "batch": []}
     for _ in range(2):
         for name, command in (("alone", "exit 0"), ("batch", bootstrap_text())):

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils import codec
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import certificate_operations as c
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import operations as o
 from cryptography.hazmat.primitives import hashes
 from lab import pki
@@ -76,9 +77,41 @@ def test_every_operation_answers(engine: Engine) -> None:
     }
 
 
+def test_every_operation_of_workaround_1_answers(engine: Engine, tmp_path: Path) -> None:
+    """What needs Windows or the product gets as far as that. What they do with it is tried in test_c*.py, with stand-ins."""
+    certificate = pki.root_authority("Contoso Root").issue("fe01.contoso.com")
+    modules, config = ("SkypeForBusiness", "Lync"), "ca01.contoso.com\\Contoso CA"
+    lync: tuple[o.Operation, ...] = (
+        c.LyncRequest(
+            modules=modules, use="Default", friendly_name="x", names=("fe01",), key_size=2048, exportable=False
+        ),
+        c.LyncImport(modules=modules, certificate=certificate.der, exportable=False),
+        c.LyncAssign(modules=modules, uses=("Default",), thumbprint=thumbprint(certificate)),
+        c.LyncServices(modules=modules, action="stop"),
+        c.LyncFailover(modules=modules, action="failback", computer="fe01"),
+        c.LyncGate(modules=modules),
+    )
+    other: dict[o.Operation, str] = {
+        c.CertreqNew(inf=""): "not_found",
+        c.PfxExport(thumbprint="0" * 40, password=""): "unsupported",
+        c.PfxImport(pfx=b"", password="", exportable=False, friendly_name=""): "failed",
+        c.StoreAdd(store="CA", certificate=certificate.der): "unsupported",
+        c.CaSubmit(config=config, attributes="", csr=""): "unsupported",
+        c.CaRetrieve(config=config, request_id=1): "unsupported",
+        c.CaChain(config=config): "unsupported",
+    }
+    assert {type(operation) for operation in (*lync, *other)} == set(c.CERTIFICATE_OPERATIONS)
+    alone = Engine(engine.program, {"PATH": str(tmp_path), "PSModulePath": str(tmp_path)})
+    replies = alone.run(*lync, *other)
+    assert [reply.error for reply in replies[: len(lync)]] == [None] * len(lync)
+    assert [reply.value.module for reply in replies[: len(lync)]] == [None] * len(lync)
+    assert [reply.error and reply.error.type for reply in replies[len(lync) :]] == list(other.values())
+
+
 def test_parameters_are_the_fields_of_the_operations(engine: Engine) -> None:
     """A field that a function does not know would be dropped without a word."""
-    names = ", ".join(f"'{operation.NAME}'" for operation in o.OPERATIONS)
+    operations = (*o.OPERATIONS, *c.CERTIFICATE_OPERATIONS)
+    names = ", ".join(f"'{operation.NAME}'" for operation in operations)
     tail = f"""
     $found = @{{}}
     foreach ($name in {names}) {{
@@ -98,7 +131,7 @@ def test_parameters_are_the_fields_of_the_operations(engine: Engine) -> None:
         return words[str if t.get_origin(hint) is t.Literal else hint]
 
     expected = {}
-    for operation in o.OPERATIONS:
+    for operation in operations:
         hints = t.get_type_hints(operation)
         expected[operation.NAME] = {field.name: type_name(hints[field.name]) for field in dataclasses.fields(operation)}
     assert json.loads(engine.text(functions_text() + textwrap.dedent(tail))) == expected

@@ -19,7 +19,16 @@ CHECKOUT = ROOT / "build" / "checkout" / "ansible_collections" / "sfb" / "kb4023
 
 # What of the versioned files is no part of the artefact. tests/config.yml and tests/sanity are: they tell ansible-test
 # how to treat the collection, wherever it is checked.
-_NOT_SHIPPED = (".", "Makefile", "galaxy.yml", "playbooks/collections/", "pyproject.toml", "tests/")
+_NOT_SHIPPED = (
+    ".",
+    "Makefile",
+    "extensions/awx/",
+    "extensions/ee/",
+    "galaxy.yml",
+    "playbooks/collections/",
+    "pyproject.toml",
+    "tests/",
+)
 _SHIPPED_ALL_THE_SAME = ("tests/config.yml", "tests/sanity/")
 
 

@@ -82,6 +82,14 @@ ENVIRONMENTS = {
         packages=("pyspnego[kerberos]",),
         any_python=True,
     ),
+    # The tools around AWX, and the package "ansible", which carries the modules awx.awx. 12 is the newest for Python 3.11.
+    "awx": Environment(
+        folder=".venvs/awx",
+        pythons=("3.11", "3.12", "3.13"),
+        files=(),
+        packages=("ansible~=12.3", "ansible-builder~=3.2", "ansible-runner~=2.4"),
+        any_python=True,
+    ),
     "core-2.16": Environment(
         folder=".venvs/core-2.16",
         pythons=("3.10", "3.11", "3.12"),

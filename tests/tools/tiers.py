@@ -31,7 +31,7 @@ _IN_CI = os.environ.get("CI") == "true"
 _TOOLS = "tests/tools"
 _BROWSER = "tests/unit/report/test_html_browser.py"
 # Code of the tests that is more than tests.
-_TYPED_TESTS = ("lab", "contract", "wine", "powershell.lint")
+_TYPED_TESTS = ("awx", "lab", "contract", "wine", "powershell.lint")
 _MAIN = ENVIRONMENTS["main"]
 _QUALITY = ENVIRONMENTS["quality"]
 
@@ -77,7 +77,10 @@ class Tier:
 def _lint() -> Outcome:
     package = "ansible_collections.sfb.kb4023993.plugins"
     packages = [f"--package={name}" for name in (f"{package}.plugin_utils", f"{package}.action", *_TYPED_TESTS)]
-    own_names = {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / "playbooks" / "collections")}
+    own_names = str(ROOT / "playbooks" / "collections")
+    # Only the objects for AWX may use what the package "ansible" carries: anywhere else it would be an undeclared dependency.
+    carried = os.pathsep.join(map(str, (ROOT / ENVIRONMENTS["awx"].folder).glob("lib/python*/site-packages")))
+    ansible_lint = ("ansible-lint", "--nocolor", "--offline", "--profile", "production")
     docs = ("lint-collection-docs", "--plugin-docs", "--validate-collection-refs=self", "--skip-rstcheck", ".")
     return _checks(
         Check("mypy", ("mypy", "--strict", *packages)),
@@ -87,9 +90,15 @@ def _lint() -> Outcome:
         Check("ruff format", ("ruff", "format", "--check", ".")),
         Check(
             "ansible-lint",
-            ("ansible-lint", "--nocolor", "--offline", "--profile", "production"),
+            (*ansible_lint, "--exclude", "extensions/awx"),
             _QUALITY,
-            variables=own_names,
+            variables={"ANSIBLE_COLLECTIONS_PATH": own_names},
+        ),
+        Check(
+            "ansible-lint extensions/awx",
+            (*ansible_lint, "extensions/awx"),
+            _QUALITY,
+            variables={"ANSIBLE_COLLECTIONS_PATH": f"{own_names}{os.pathsep}{carried}"},
         ),
         Check("antsibull-docs", ("antsibull-docs", *docs), _QUALITY),
         Check("antsibull-changelog", ("antsibull-changelog", "lint"), _QUALITY),
@@ -171,7 +180,7 @@ def _tiers() -> list[Tier]:
         for name in MATRIX
     ]
     return [
-        Tier("lint", ("main", "quality"), _lint),
+        Tier("lint", ("main", "quality", "awx"), _lint),
         Tier("unit", ("main",), _pytest("unit", f"--ignore={_BROWSER}", "tests/unit")),
         Tier("browser", ("main", "chromium"), _pytest("browser", _BROWSER)),
         Tier("powershell", ("main",), _pytest("powershell", "-m", "not wine", "tests/powershell", "tests/contract")),
@@ -182,6 +191,11 @@ def _tiers() -> list[Tier]:
             _pytest("directory", "tests/directory", variables=judges),
         ),
         Tier("integration", ("main",), _pytest("integration", "tests/integration")),
+        Tier(
+            "awx",
+            ("main", "awx"),
+            _pytest("awx", "tests/awx", variables={"SFB_AWX_PROGRAMS": str(ENVIRONMENTS["awx"].bin)}),
+        ),
         *matrix,
         Tier("galaxy", ("main", "quality"), _galaxy),
         Tier("sanity", ("main",), _sanity("main")),

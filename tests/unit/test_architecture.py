@@ -29,6 +29,13 @@ PURE: t.Final = (
     "records",
     "evidence",
     "codec",
+    "waivers",
+    "compare",
+    "what_if",
+    "public_renewal",
+    "host_plan",
+    "certificate_findings",
+    *(f"renewal.{path.stem}" for path in sorted((UTILS / "renewal").glob("*.py"))),
 )
 RULES: t.Final = tuple(f"rules.{path.stem}" for path in sorted((UTILS / "rules").glob("*.py")))
 REPORT: t.Final = tuple(f"report.{path.stem}" for path in sorted((UTILS / "report").glob("*.py")))
@@ -39,7 +46,7 @@ OUTSIDE: t.Final = tuple(
 CHANGING: t.Final = frozenset({"act", *OUTSIDE})
 TALKING: t.Final = frozenset({"act", "task", "reading", "host.session", "ansible"})
 # Types of operations and the wire carry no connection.
-AUDITING: t.Final = ("audit", "compliance", "report")
+AUDITING: t.Final = ("audit", "compliance", "report", "compare", "what_if")
 
 
 def _path(module: str) -> pathlib.Path:
@@ -262,7 +269,7 @@ def test_the_knowledge_has_no_logic() -> None:
         assert not [node for node in ast.walk(function) if isinstance(node, words)], function.name
 
 
-@pytest.mark.parametrize("name", ["batch.ps1", "changes.ps1", "bootstrap.ps1"])
+@pytest.mark.parametrize("name", ["batch.ps1", "changes.ps1", "certificates.ps1", "bootstrap.ps1"])
 def test_nothing_from_outside_becomes_part_of_a_script(name: str) -> None:
     text = (UTILS / "host" / name).read_text("utf-8").lower()
     for word in ("add-type", "get-wmiobject", "get-ciminstance", "invoke-webrequest", "downloadstring", "write-error"):

@@ -117,3 +117,21 @@ def test_a_record_is_an_object(data: t.Any) -> None:
 def test_a_type_without_a_json_form_is_a_programming_error() -> None:
     with pytest.raises(TypeError, match="no JSON form for set"):
         encode({1, 2})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pairs:
+    pairs: tuple[tuple[str, bytes, tuple[int, ...]], ...] = ()
+
+
+def test_a_tuple_of_different_things_comes_back_whole() -> None:
+    pairs = Pairs(pairs=(("a", b"\x00", (1, 2)), ("b", b"", ())))
+    assert decode(Pairs, json.loads(json.dumps(encode(pairs)))) == pairs
+
+
+@pytest.mark.parametrize(
+    "data", [[["a", "AA=="]], [["a", "AA==", [], 1]], [["a", "AA==", ["x"]]], [[1, "AA==", []]], ["a"]]
+)
+def test_a_tuple_of_different_things_has_its_length_and_its_types(data: t.Any) -> None:
+    with pytest.raises(CodecError, match=r"^pairs\.pairs\[0\]"):
+        decode(Pairs, {"pairs": data}, where="pairs")

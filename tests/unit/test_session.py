@@ -12,6 +12,7 @@ import typing as t
 
 import pytest
 from ansible.errors import AnsibleAuthenticationFailure, AnsibleConnectionFailure
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import certificate_operations as cop
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import operations as op
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.session import Session, SessionError, script
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.wire import markers
@@ -94,6 +95,23 @@ def test_the_code_that_changes_a_server_is_sent_only_with_operations_that_change
     ):
         assert word in script().changing
         assert word not in script().reading
+
+
+def test_the_code_for_keys_and_certificates_is_sent_only_with_operations_of_workaround_1() -> None:
+    action = Action()
+    failure(action, asked=(*ASKED, cop.StoreAdd(store="CA", certificate=b"x")))
+    assert unpack(action.sent[0][1].decode("ascii")).script == script().certificates
+    assert script().certificates.endswith(script().changing)
+    for word in (
+        b"Set-CsCertificate",
+        b"Stop-CsWindowsService",
+        b"certreq.exe",
+        b".Export(",
+        b".Add($certificate)",
+        b"-ComObject",
+    ):
+        assert word in script().certificates
+        assert word not in script().changing
 
 
 def test_the_scripts_are_the_same_for_every_batch_and_each_batch_has_its_own_nonce() -> None:

@@ -8,15 +8,16 @@ from __future__ import annotations
 import pathlib
 import re
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import yaml
-from ansible_collections.sfb.kb4023993.plugins.plugin_utils.task import inventory_facts
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.task import inventory_facts, offline_days
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CHECK = ROOT / "playbooks" / "tasks" / "check_variables.yml"
 PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
+ROLE_FILES = sorted(path for path in (ROOT / "roles").glob("*/*/*.yml") if path.parent.name != "meta")
 _NAME = re.compile(r"\bsfb_kb4023993_[a-z0-9_]+\b")
-_ROLE = re.compile(r"\bsfb\.kb4023993\.(\w+)$", re.MULTILINE)
 _DEFAULT = re.compile(r"\b(sfb_kb4023993_[a-z0-9_]+) \| default\(([^()]*)\)")
 
 
@@ -49,10 +50,32 @@ def _tables() -> list[dict[str, list[str]]]:
     return found
 
 
-def _sources(playbook: pathlib.Path) -> list[pathlib.Path]:
-    """A playbook and all files of the roles that it uses."""
-    roles = set(_ROLE.findall(playbook.read_text("utf-8")))
-    return [playbook, *(path for role in sorted(roles) for path in (ROOT / "roles" / role).glob("*/*.yml"))]
+def _sources(playbook: pathlib.Path) -> set[pathlib.Path]:
+    """A playbook, and the task files of roles that it reaches: those of the entry points it names, and what they include."""
+    reached: set[pathlib.Path] = set()
+    left = [(playbook, task) for play in yaml.safe_load(playbook.read_text("utf-8")) for task in play["tasks"]]
+    while left:
+        file, task = left.pop()
+        nested = (task[word] for word in ("block", "rescue", "always") if word in task)
+        left += [(file, inner) for tasks in nested for inner in tasks]
+        target = _target(file, task)
+        # The check of the variables names them all, and reads none.
+        if target and target != CHECK and target not in reached:
+            reached.add(target)
+            left += [(target, inner) for inner in yaml.safe_load(target.read_text("utf-8"))]
+    return {playbook, *reached}
+
+
+def _target(file: pathlib.Path, task: dict[str, Any]) -> pathlib.Path | None:
+    """The task file that a task of this file includes or imports; None for any other task."""
+    for word in ("import_role", "include_role"):
+        if role := task.get(f"ansible.builtin.{word}"):
+            folder = ROOT / "roles" / role["name"].removeprefix("sfb.kb4023993.")
+            return folder / "tasks" / f"{role.get('tasks_from', 'main')}.yml"
+    for word in ("import_tasks", "include_tasks"):
+        if name := task.get(f"ansible.builtin.{word}"):
+            return file.parent / name
+    return None
 
 
 def _code(path: pathlib.Path) -> str:
@@ -60,7 +83,24 @@ def _code(path: pathlib.Path) -> str:
 
 
 def _read_by(playbook: pathlib.Path) -> set[str]:
-    return {name for path in _sources(playbook) if path.parent.name != "meta" for name in _NAME.findall(_code(path))}
+    """What the files read themselves, and what the defaults of their roles read that they use, also one through another."""
+    sources = _sources(playbook)
+    text = "\n".join(map(_code, sources))
+    defaults = {
+        name: str(value)
+        for role in {path.parents[1] for path in sources if path != playbook}
+        for name, value in yaml.safe_load((role / "defaults" / "main.yml").read_text("utf-8")).items()
+    }
+    used: set[str] = set()
+    while more := {name for name in defaults.keys() - used if re.search(rf"\b{name}\b", text)}:
+        used |= more
+        text += "\n".join(defaults[name] for name in more)
+    return set(_NAME.findall(text))
+
+
+def test_no_file_of_a_role_reads_a_variable_that_no_playbook_reaches() -> None:
+    files = [*PLAYBOOKS, *ROLE_FILES]
+    assert set.union(*map(_read_by, PLAYBOOKS)) == {name for path in files for name in _NAME.findall(_code(path))}
 
 
 def test_every_playbook_variable_is_in_the_table_with_the_playbooks_that_read_it() -> None:
@@ -74,7 +114,7 @@ def test_every_playbook_variable_is_in_the_table_with_the_playbooks_that_read_it
 
 def test_the_defaults_in_the_table_are_those_that_apply() -> None:
     documented = {name: cells[0].replace("`", "") for name, cells in _tables()[0].items()}
-    for path in {path for playbook in PLAYBOOKS for path in _sources(playbook)}:
+    for path in [*PLAYBOOKS, *ROLE_FILES]:
         for name, text in _DEFAULT.findall(_code(path)):
             value = yaml.safe_load(text)
             shown = ", ".join(value) if isinstance(value, list) else str(value)
@@ -97,6 +137,7 @@ def test_the_playbooks_check_all_their_variables_before_anything_else() -> None:
 def test_every_host_variable_that_is_read_is_in_the_table() -> None:
     recorder = _Recorder()
     inventory_facts(recorder)
+    offline_days(recorder)
     assert recorder.names == set(_tables()[1])
 
 

@@ -3,10 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Runs one batch of operations on a Windows host and prints one reply. Started by bootstrap.ps1. A batch that changes something comes with
-# changes.ps1 in front of this text; nothing in this file changes anything. These three files are all the PowerShell that the collection
-# sends to a server, and their bytes are the same in every call. What to do comes beside them as data (lines of text; see wire.py).
-# Nothing of that is ever run as code: an operation is a name out of a list near the end of this file, with texts for the parameters of
-# the function of that name. operations.py says what each operation and each reply means.
+# changes.ps1 in front of this text, one of workaround 1 with certificates.ps1 in front of both; nothing in this file changes anything.
+# These four files are all the PowerShell that the collection sends to a server, and their bytes are the same in every call. What to do
+# comes beside them as data (lines of text; see wire.py). Nothing of that is ever run as code: an operation is a name out of a list near
+# the end of this file, with texts for the parameters of the function of that name. operations.py says what each operation and each
+# reply means.
 #
 # For PowerShell 2.0 to 5.1, with classes and members of .NET Framework 3.5 only; without WMI, compiling or downloads. It decides
 # nothing: it reads and reports.
@@ -360,11 +361,19 @@ function Get-UsageProperty([string]$thumbprint, [string[]]$stores) {
     }
 }
 
-function certificates([ValidatePattern('^[^\\]+\z')][string]$store, [int]$limit) {
+# Whether a certificate names itself as its issuer.
+function Test-SelfIssued($certificate) {
+    return [Convert]::ToBase64String($certificate.SubjectName.RawData) -ceq [Convert]::ToBase64String($certificate.IssuerName.RawData)
+}
+
+function certificates(
+    [ValidatePattern('^[^\\]+\z')][string]$store, [int]$limit, [ValidateSet('all', 'issued_by_others')][string]$only
+) {
     $opened = New-Object Security.Cryptography.X509Certificates.X509Store($store, 'LocalMachine')
     $opened.Open('ReadOnly, OpenExistingOnly')
     $all = @($opened.Certificates)
     $opened.Close()
+    if ($only -eq 'issued_by_others') { $all = @($all | Where-Object { -not (Test-SelfIssued $_) }) }
     $ordered = @($all | Where-Object { $_.HasPrivateKey }) + @($all | Where-Object { -not $_.HasPrivateKey })
     $issuers = @{}
     $found = @(foreach ($certificate in @(Get-First $ordered $limit)) {
@@ -529,9 +538,13 @@ function updates([ValidatePattern('^KB[0-9]+\z')][string[]]$kbs = @()) {
 
 # ---- lync_command ---------------------------------------------------------------------------------------------------------------
 
+# All that may be loaded, and all that may be called then.
+$lyncModules = @('SkypeForBusiness', 'Lync')
+$lyncCommands = @($certificateCommands) + @('Get-CsCertificate', 'Get-CsTopology')
+
 # Runs in a runspace of its own, so that it can be given up.
 $lyncScript = {
-    param($modules, $command)
+    param($modules, $commands, $parameters)
     # A command that hangs must not keep the process from ending.
     [Threading.Thread]::CurrentThread.IsBackground = $true
     $result = @{ module = $null; output = @(); problem = $null }
@@ -545,11 +558,9 @@ $lyncScript = {
                 throw
             }
             $result['module'] = $module
-            if ($command -eq 'Get-CsTopology') {
-                $result['output'] = @(Get-CsTopology -LocalStore -AsXml)
-            } else {
-                $result['output'] = @(Get-CsCertificate)
-            }
+            # The first one that the module has; where it has none, the error of the last one says so.
+            foreach ($command in $commands) { if (Get-Command $command -ErrorAction SilentlyContinue) { break } }
+            $result['output'] = @(& $command @parameters)
             break
         }
     } catch {
@@ -558,10 +569,10 @@ $lyncScript = {
     $result
 }
 
-function lync_command(
-    [ValidateSet('Get-CsCertificate', 'Get-CsTopology')][string]$command,
-    [ValidateSet('SkypeForBusiness', 'Lync')][string[]]$modules = @(), [string[]]$properties = @(), [int]$seconds
-) {
+# Runs the first of these commands that the first module that is there has. Gives how it ended, and what it put out.
+function Invoke-LyncCommand([string[]]$modules, [string[]]$commands, $parameters, [int]$seconds) {
+    foreach ($module in $modules) { if ($lyncModules -notcontains $module) { Stop-Operation 'invalid' 'this module is not allowed' } }
+    foreach ($command in $commands) { if ($lyncCommands -notcontains $command) { Stop-Operation 'invalid' 'this command is not allowed' } }
     if ($PSVersionTable.PSVersion.Major -ge 3) {
         # Without commands that the product's modules load themselves when they need them: faster, and less memory.
         $content = [Management.Automation.Runspaces.InitialSessionState]::CreateDefault2()
@@ -571,21 +582,34 @@ function lync_command(
     $shell = [Management.Automation.PowerShell]::Create()
     $shell.Runspace = [Management.Automation.Runspaces.RunspaceFactory]::CreateRunspace($content)
     $shell.Runspace.Open()
-    [void]$shell.AddScript($lyncScript.ToString()).AddArgument($modules).AddArgument($command)
+    [void]$shell.AddScript($lyncScript.ToString()).AddArgument($modules).AddArgument($commands).AddArgument($parameters)
     $running = $shell.BeginInvoke()
     if (-not $running.AsyncWaitHandle.WaitOne(1000 * $seconds, $false)) {
         # Left to itself: stopping waits for a command that may never come back, and so would the end of the process.
-        Stop-Operation 'deadline' "$command did not end in time"
+        Stop-Operation 'deadline' "$($commands[0]) did not end in time"
     }
     $result = @($shell.EndInvoke($running))[0]
-    $reply = @{ module = $result['module']; denied = $false; failure = $null; objects = @(); text = $null }
+    $outcome = @{ module = $result['module']; denied = $false; failure = $null }
     # Errors of single objects do not end a cmdlet: what it could read counts.
     $problem = @(@($result['problem']) + @($shell.Streams.Error) | Where-Object { $_ })[0]
     if ($problem) {
         $failure = Get-Failure $problem
-        $reply['denied'] = $failure['type'] -eq 'denied'
-        $reply['failure'] = $failure['message']
+        $outcome['denied'] = $failure['type'] -eq 'denied'
+        $outcome['failure'] = $failure['message']
     }
+    return @{ outcome = $outcome; output = $result['output'] }
+}
+
+function lync_command(
+    [ValidateSet('Get-CsCertificate', 'Get-CsTopology')][string]$command, [string[]]$modules = @(), [string[]]$properties = @(),
+    [int]$seconds
+) {
+    $parameters = @{}
+    if ($command -eq 'Get-CsTopology') { $parameters = @{ LocalStore = $true; AsXml = $true } }
+    $result = Invoke-LyncCommand $modules @($command) $parameters $seconds
+    $reply = $result['outcome']
+    $reply['objects'] = @()
+    $reply['text'] = $null
     if ($command -eq 'Get-CsTopology') {
         $texts = @(foreach ($item in $result['output']) { if ($item -is [Xml.XmlNode]) { $item.OuterXml } else { [string]$item } })
         if ($texts.Length) { $reply['text'] = [string]::Join("`n", $texts) }
@@ -607,7 +631,7 @@ function lync_command(
 # ---- the batch ------------------------------------------------------------------------------------------------------------------
 
 # Everything that can be asked for; the function of that name does it.
-$operationNames = @($changingNames) + @(
+$operationNames = @($certificateNames) + @($changingNames) + @(
     'system', 'registry_read', 'registry_list', 'file_info', 'file_read', 'file_search', 'services', 'processes',
     'certificates', 'chain_check', 'tls_peer', 'events', 'updates', 'lync_command'
 )

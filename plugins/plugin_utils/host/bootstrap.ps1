@@ -2,8 +2,8 @@
 # GNU General Public License v3.0-or-later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Starts a batch: unpacks the script (batch.ps1, or changes.ps1 and batch.ps1) and its data from standard input and runs the one with
-# the other.
+# Starts a batch: unpacks the script (batch.ps1, with changes.ps1 or with certificates.ps1 and changes.ps1 in front of it) and its data
+# from standard input and runs the one with the other.
 #
 #   standard input:  base64(gzip(script)) "." base64(gzip(data)), both texts in UTF-8, wrapped anywhere or not at all
 #

@@ -30,6 +30,7 @@ TlsFailure = t.Literal["name_not_resolved", "refused", "timeout", "handshake", "
 RestartPhase = t.Literal["done", "stopping", "starting"]
 Expectation = t.Literal["anything", "absent", "value"]
 LyncCommandName = t.Literal["Get-CsCertificate", "Get-CsTopology"]
+CertificateSelection = t.Literal["all", "issued_by_others"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -349,6 +350,7 @@ class CertificatesReply:
 class Certificates(Operation):
     """Certificates of a LocalMachine store (``My``), those with a private key first, with their chains (no revocation).
 
+    ``only``: all, or those whose issuer is not their own subject (in ``Root`` they stop Front End services on Server 2012 and later).
     ``truncated`` also when building chains, which may wait for a download, went beyond the deadline of the batch.
     """
 
@@ -356,6 +358,7 @@ class Certificates(Operation):
     REPLY = CertificatesReply
     store: str
     limit: int = 500
+    only: CertificateSelection = "all"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

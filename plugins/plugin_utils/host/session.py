@@ -5,8 +5,8 @@
 
 One low-level command a batch, which works over winrm, psrp and ssh on every ansible-core from 2.16 on, and down to PowerShell 2.0,
 which Ansible's own Windows modules refuse. ``bootstrap.ps1`` is the command; ``batch.ps1`` (with ``changes.ps1`` only where something is
-to be changed) and the operations travel on its standard input, each compressed, so that nothing that comes from a variable or a server
-is ever part of a script.
+to be changed, and ``certificates.ps1`` only for workaround 1) and the operations travel on its standard input, each compressed, so that
+nothing that comes from a variable or a server is ever part of a script.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import typing as t
 from ansible.errors import AnsibleAuthenticationFailure
 from ansible.release import __version__ as ansible_version
 
+from .certificate_operations import CERTIFICATE_OPERATIONS
 from .operations import Operation
 from .wire import Reply, ReplyError, decode_reply, encode_batch
 
@@ -97,11 +98,19 @@ class Script:
     """The fixed texts that reach a server: ``bootstrap`` without its comments, and one of the others on its standard input.
 
     ``reading`` is ``batch.ps1`` as it is. ``changing`` is ``changes.ps1`` and ``batch.ps1``, for batches that change something.
+    ``certificates`` has ``certificates.ps1`` in front of both, for the operations of workaround 1.
     """
 
     bootstrap: str
     reading: bytes
     changing: bytes
+    certificates: bytes
+
+    def text_for(self, operations: t.Sequence[Operation]) -> bytes:
+        """The smallest one that can run these operations."""
+        if any(isinstance(operation, CERTIFICATE_OPERATIONS) for operation in operations):
+            return self.certificates
+        return self.changing if any(operation.CHANGES for operation in operations) else self.reading
 
 
 @functools.cache
@@ -110,15 +119,19 @@ def script() -> Script:
     lines = (line.strip() for line in (_HERE / "bootstrap.ps1").read_text("utf-8").splitlines())
     bootstrap = "\n".join(line for line in lines if line and not line.startswith("#"))
     reading = (_HERE / "batch.ps1").read_bytes()
-    return Script(bootstrap=bootstrap, reading=reading, changing=(_HERE / "changes.ps1").read_bytes() + reading)
+    changing = (_HERE / "changes.ps1").read_bytes() + reading
+    certificates = (_HERE / "certificates.ps1").read_bytes() + changing
+    return Script(bootstrap=bootstrap, reading=reading, changing=changing, certificates=certificates)
 
 
 class Session:
     """Batches to one host, over the connection of the task that ``action`` runs."""
 
-    def __init__(self, action: ActionBase, *, host: str) -> None:
+    def __init__(self, action: ActionBase, *, host: str, delegated: bool = False) -> None:
+        """``delegated``: the task is meant for the host of its ``delegate_to``, as asking a CA is."""
         self._action = action
         self._host = host
+        self._delegated = delegated
         self._plain = self._check_connection()
         self.batches = 0
 
@@ -139,10 +152,7 @@ class Session:
         """
         nonce = secrets.token_hex(8)
         data = encode_batch(operations, nonce=nonce, deadline_seconds=deadline_seconds, stop_on_error=stop_on_error)
-        changes = any(operation.CHANGES for operation in operations)
-        payload = (
-            _pack(script().changing if changes else script().reading) + b"." + _pack(data.encode("utf-8")) + b"\r\n"
-        )
+        payload = _pack(script().text_for(operations)) + b"." + _pack(data.encode("utf-8")) + b"\r\n"
         if len(payload) > _MAX_PAYLOAD:
             raise self._error("failed", stage, f"the batch is too large for old servers ({len(payload)} bytes).")
         self.batches += 1
@@ -167,7 +177,7 @@ class Session:
         """Whether the connection plugin itself wraps a plain command into ``PowerShell -EncodedCommand``."""
         connection = self._action._connection
         stage = "before connecting"
-        if self._action._task.delegate_to:
+        if self._action._task.delegate_to and not self._delegated:
             raise self._error("delegated", stage, "delegate_to is set.")
         if getattr(connection, "become", None):
             raise self._error("become", stage, "become is set.")

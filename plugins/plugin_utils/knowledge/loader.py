@@ -66,6 +66,14 @@ class Service(Fact):
 
 
 @dataclasses.dataclass(frozen=True)
+class ProductService(Fact):
+    """A further service of the product, which a restart of the whole product concerns."""
+
+    name: str
+    meaning: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Port(Fact):
     """A TCP port of a connection that DataMCUSvc judges, or one where the certificate of a host can be seen."""
 
@@ -253,6 +261,11 @@ def products() -> tuple[Product, ...]:
 def services() -> tuple[Service, ...]:
     """Return the services, in the order to ask."""
     return _table("products.yml", "services", Service)
+
+
+def product_services() -> tuple[ProductService, ...]:
+    """Return the further services that a restart of the whole product concerns."""
+    return _table("products.yml", "product_services", ProductService)
 
 
 def ports() -> tuple[Port, ...]:

@@ -34,6 +34,7 @@ COLUMNS: t.Final = (
     "evidence_utc",
     "verdict_before",
     "verdict",
+    "verdict_waived",
     "reason",
     "certificate_use",
     "certificate_thumbprint",
@@ -56,6 +57,9 @@ COLUMNS: t.Final = (
     "finding_title",
     "finding_evidence",
     "finding_next_step",
+    "finding_waived_until",
+    "finding_waived_by",
+    "finding_waiver_reason",
 )
 
 
@@ -68,7 +72,8 @@ def report_csv(report: Report) -> str:
         by_host.setdefault(item.host, []).append(item)
     rows: list[list[_Cell]] = [list(COLUMNS)]
     for host in report.latest.hosts:
-        cells = [*_host(host, old.get(host.name)), results.get(host.name)]
+        waived = host.name in report.waived_hosts
+        cells = [*_host(host, old.get(host.name), waived=waived), results.get(host.name)]
         rows.extend([*cells, *_finding(item)] for item in by_host.get(host.name) or [None])
     blank: list[_Cell] = [None] * (COLUMNS.index("result") + 1)
     for item in (item for item in findings_of_run(report) if item.host is None):
@@ -77,7 +82,7 @@ def report_csv(report: Report) -> str:
     return "\ufeff" + "".join(",".join(map(_written, row)) + "\r\n" for row in rows)
 
 
-def _host(host: HostJudgement, old: str | None) -> list[_Cell]:
+def _host(host: HostJudgement, old: str | None, *, waived: bool) -> list[_Cell]:
     certificate, dotnet = host.certificate, host.dotnet
     front_end = host.role == "front_end"
     return [
@@ -91,6 +96,7 @@ def _host(host: HostJudgement, old: str | None) -> list[_Cell]:
         host.evidence_utc,
         old,
         host.verdict,
+        waived,
         host.reason,
         *(
             (
@@ -116,8 +122,10 @@ def _host(host: HostJudgement, old: str | None) -> list[_Cell]:
 
 def _finding(item: Finding | None) -> list[_Cell]:
     if item is None:
-        return [None] * 5
-    return [item.id, item.severity, item.title, " | ".join(item.evidence), item.next_step]
+        return [None] * 8
+    waiver = item.waiver
+    waived = (waiver.expires, waiver.owner, waiver.reason) if waiver else (None,) * 3
+    return [item.id, item.severity, item.title, " | ".join(item.evidence), item.next_step, *waived]
 
 
 def _written(cell: _Cell) -> str:

@@ -11,18 +11,28 @@ import json
 import typing as t
 
 from ..codec import encode
-from ..findings import Finding, Judgement
+from ..compare import Comparison
+from ..findings import Finding, Judgement, Waiver
 from ..plan import Plan
 from ..rules.verdict import ORDER
 from ..verify import HostResult
+from ..waivers import WaiverUse, expired_words, mark_findings, waived_hosts, waiver_uses
+from .certificates import Renewal
 
 SCHEMA: t.Final = 1
-Playbook = t.Literal["audit", "compliance", "remediate", "rollback", "report"]
+Playbook = t.Literal["audit", "compliance", "remediate", "certificates", "retire", "rollback", "report"]
+# Where waivers say which hosts fail. What changes servers has to say what it could not do, whoever accepts it.
+_WAIVED_IN: t.Final = ("audit", "compliance", "report")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Report:
-    """``after`` is the judgement of a second reading, None where nothing was changed. ``plan_sha256`` names the plan file."""
+    """``after`` is the judgement of a second reading, None where nothing was changed. ``plan_sha256`` names the plan file.
+
+    ``renewal``: the certificates of workaround 1, None where the run had nothing to do with them.
+    ``waivers``: all of the run, also those that have expired; ``waived_hosts``: hosts whose verdict is wholly waived; ``late_waivers``: by
+    host what is to be said of waivers that have expired. ``since``: what changed since the last run over the same hosts.
+    """
 
     schema: int = SCHEMA
     playbook: Playbook
@@ -34,6 +44,11 @@ class Report:
     plan: Plan | None
     plan_sha256: str | None
     results: tuple[HostResult, ...]
+    renewal: Renewal | None = None
+    waivers: tuple[WaiverUse, ...] = ()
+    waived_hosts: tuple[str, ...] = ()
+    late_waivers: dict[str, str] = dataclasses.field(default_factory=dict)
+    since: Comparison | None = None
 
     @property
     def latest(self) -> Judgement:
@@ -49,20 +64,39 @@ def make_report(
     plan: Plan | None = None,
     plan_sha256: str | None = None,
     results: tuple[HostResult, ...] = (),
+    renewal: Renewal | None = None,
+    waivers: t.Sequence[Waiver] = (),
+    since: Comparison | None = None,
 ) -> Report:
     latest = after or before
     counts = verdict_counts(latest)
+    waived = waived_hosts(latest, waivers)
     return Report(
         playbook=playbook,
         check_mode=check_mode,
-        sentence=_sentence(counts),
+        sentence=_sentence(counts, _waived_counts(latest, waived)),
         counts=counts,
-        before=before,
-        after=after,
+        before=mark_findings(before, waivers),
+        after=mark_findings(after, waivers) if after else None,
         plan=plan,
         plan_sha256=plan_sha256,
         results=results,
+        renewal=renewal,
+        waivers=waiver_uses(latest, waivers),
+        waived_hosts=waived,
+        late_waivers=expired_words(latest, waivers),
+        since=since,
     )
+
+
+def waived_counts(report: Report) -> dict[str, int]:
+    """How many hosts of this run have each verdict and are waived with it."""
+    return _waived_counts(report.latest, report.waived_hosts)
+
+
+def _waived_counts(judgement: Judgement, waived: t.Collection[str]) -> dict[str, int]:
+    hosts = [host.verdict for host in judgement.hosts if host.in_run and host.name in waived]
+    return {verdict: hosts.count(verdict) for verdict in ORDER}
 
 
 def verdict_counts(judgement: Judgement) -> dict[str, int]:
@@ -97,17 +131,23 @@ def failing_hosts(report: Report, fail_on: t.Collection[str]) -> dict[str, str]:
     """Hosts of this run that the exit contract fails, with the reason: by verdict, or because their part of the plan failed or was
     refused.
 
-    Not failed is what the shown plan would mend (check mode), or a restart that was put off as asked for.
+    Not failed is what the shown plan would mend (check mode), a restart that was put off as asked for, and in a run that changes nothing a
+    verdict that is waived.
     """
-    mended = _mended_soon(report)
+    spared = set(_mended_soon(report))
+    if report.playbook in _WAIVED_IN:
+        spared.update(report.waived_hosts)
     failing = {
-        host.name: f"{host.verdict}: {host.reason}"
+        host.name: " ".join([f"{host.verdict}: {host.reason}", report.late_waivers.get(host.name, "")]).strip()
         for host in report.latest.hosts
-        if host.in_run and host.verdict in fail_on and host.name not in mended
+        if host.in_run and host.verdict in fail_on and host.name not in spared
     }
     if report.plan:
         failing.update({refusal.host: f"not changed: {refusal.reason}" for refusal in report.plan.refused})
     failing.update({result.host: result.message for result in report.results if result.result == "failed"})
+    if report.renewal:
+        failing.update({refusal.host: f"not replaced: {refusal.reason}" for refusal in report.renewal.refused})
+        failing.update({r.host: r.message for r in report.renewal.results if r.result == "failed"})
     return failing
 
 
@@ -116,16 +156,18 @@ def _mended_soon(report: Report) -> frozenset[str]:
     mending = {result.host for result in report.results if result.result == "pending"}
     if report.check_mode and report.plan:
         mending.update(host.host for host in report.plan.hosts)
+    # A certificate that waits for its CA mends every connection to its server.
+    waiting = set(report.renewal.waiting) if report.renewal else set()
     unmended: set[str] = set()
     for connection in report.latest.connections:
-        if connection.verdict == "broken" and connection.validator not in mending:
+        if connection.verdict == "broken" and connection.validator not in mending and connection.peer not in waiting:
             unmended.update((connection.validator, connection.peer))
     return frozenset(
         host.name for host in report.latest.hosts if host.verdict == "broken" and host.name not in unmended
     )
 
 
-def _sentence(counts: t.Mapping[str, int]) -> str:
+def _sentence(counts: t.Mapping[str, int], waived: t.Mapping[str, int]) -> str:
     everyone = sum(counts.values())
     affected = everyone - counts["not_applicable"]
     servers = "server" if affected == 1 else "servers"
@@ -136,7 +178,9 @@ def _sentence(counts: t.Mapping[str, int]) -> str:
     clauses = []
     if counts["broken"]:
         verb = "takes" if counts["broken"] == 1 else "take"
-        clauses.append(f"{counts['broken']} of {affected} {servers} {verb} part in connections that are broken")
+        clauses.append(
+            f"{counts['broken']} of {affected} {servers} {verb} part in connections that are broken{_of_them(waived['broken'])}"
+        )
     elif counts["compliant"] == affected:
         clauses.append(f"nothing is wrong on {affected} {servers}")
     elif counts["not_assessed"] < affected:
@@ -148,5 +192,9 @@ def _sentence(counts: t.Mapping[str, int]) -> str:
         clauses.append(f"{counts['latent']} will break with the next .NET update")
     if counts["not_assessed"]:
         of = f" of {affected} {servers}" if not clauses else ""
-        clauses.append(f"{counts['not_assessed']}{of} could not be assessed")
+        clauses.append(f"{counts['not_assessed']}{of} could not be assessed{_of_them(waived['not_assessed'])}")
     return f"KB4023993: {'; '.join(clauses)}."
+
+
+def _of_them(waived: int) -> str:
+    return f" ({waived} waived)" if waived else ""

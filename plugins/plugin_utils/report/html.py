@@ -23,11 +23,13 @@ import markupsafe
 
 from ..findings import Finding, HostJudgement
 from ..rules.verdict import ORDER
+from ..waivers import waiver_words
 from ..words import counted, one_line
 from . import view
 from .advice import Block, Step, Way, advice, blocks
 from .document import Report, saved_note
 from .marks import SYMBOL, WORD
+from .parts import since_parts, since_sentence, since_title, waiver_parts
 from .picture import WIDTH, draw
 
 _TEMPLATE: t.Final = pathlib.Path(__file__).with_name("page.html.j2")
@@ -54,7 +56,7 @@ class WayView:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FindingView:
-    """All findings of one kind. ``folded``: the evidence is long and begins closed."""
+    """All findings of one kind. ``folded``: the evidence is long and begins closed; ``waived``: how many have a waiver."""
 
     anchor: str
     id: str
@@ -65,6 +67,7 @@ class FindingView:
     next_step: str
     items: tuple[Finding, ...]
     folded: bool
+    waived: int
     fix: tuple[WayView, ...]
     rollback: tuple[WayView, ...]
 
@@ -85,6 +88,10 @@ def report_html(report: Report) -> str:
         groups=view.server_groups(report),
         findings=[finding for finding in findings if finding.id != view.NOT_ASSESSED],
         unread=next((finding for finding in findings if finding.id == view.NOT_ASSESSED), None),
+        since_title=since_title(report.since) if report.since else None,
+        since_sentence=since_sentence(report.since) if report.since else "",
+        since=since_parts(report.since) if report.since else (),
+        waivers=waiver_parts(report.waivers),
         changes=view.change_rows(report),
         moved=view.moved(report),
         ending=[row for row in rows if row.when != "later"],
@@ -117,6 +124,7 @@ def _finding(items: tuple[Finding, ...], hosts: t.Mapping[str, HostJudgement], s
         next_step=first.next_step,
         items=items,
         folded=len(items) > _FOLDED,
+        waived=sum(item.waiver is not None for item in items),
         fix=_ways(known.fix if known else (), concerned, seen),
         rollback=_ways(known.rollback if known else (), concerned, seen),
     )
@@ -150,6 +158,7 @@ def _template() -> jinja2.Template:
     )
     environment.filters["csp_hash"] = _csp_hash
     environment.filters["counted"] = counted
+    environment.filters["waiver_words"] = waiver_words
     environment.globals.update(SYMBOL=SYMBOL, WORD=WORD)
     return environment.from_string(_TEMPLATE.read_text("utf-8"))
 

@@ -4,7 +4,8 @@
 """The report as JUnit XML for Jenkins, GitLab, Azure DevOps and the like: a server is a suite, a finding a case. Pure.
 
 The first case of a suite is the server's verdict. Findings of severity critical or warning are failures, a server that could not be
-assessed is an error, one without Web Conferencing is skipped, and a finding that only informs passes with its text as output.
+assessed is an error, one without Web Conferencing is skipped, and a finding that only informs passes with its text as output. What is
+waived is skipped, with the waiver as the message.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import typing as t
 from xml.etree import ElementTree
 
 from ..findings import Finding, HostJudgement
+from ..waivers import waiver_words
 from ..words import one_line
 from .document import Report, findings_of_run
 
@@ -30,7 +32,7 @@ def report_junit(report: Report) -> str:
     top = ElementTree.Element("testsuites", {"name": "KB4023993"})
     for host in report.latest.hosts:
         suite = _suite(top, report, host.name)
-        _verdict(suite, host)
+        _verdict(suite, host, waived=host.name in report.waived_hosts)
         for item in by_host.get(host.name, []):
             _finding(suite, item, host.name)
     for item in by_host.get(None, []):
@@ -50,9 +52,11 @@ def _suite(top: ElementTree.Element, report: Report, name: str) -> ElementTree.E
     return ElementTree.SubElement(top, "testsuite", words)
 
 
-def _verdict(suite: ElementTree.Element, host: HostJudgement) -> None:
+def _verdict(suite: ElementTree.Element, host: HostJudgement, *, waived: bool) -> None:
     if not host.in_run:
         _case(suite, host.name, "verdict", "skipped", f"not part of this run; by saved evidence: {host.verdict}", "")
+    elif waived:
+        _case(suite, host.name, "verdict", "skipped", f"{host.verdict}, waived: {host.reason}", "")
     elif host.verdict in _FAILS:
         _case(suite, host.name, "verdict", "failure", host.verdict, host.reason)
     elif host.verdict == "not_assessed":
@@ -67,6 +71,9 @@ def _finding(suite: ElementTree.Element, item: Finding, name: str) -> None:
     outcome: _Outcome = "passed" if item.severity == "info" else "failure"
     if item.id == "KB4023993-NOT-ASSESSED":
         outcome = "error"
+    if item.waiver is not None:
+        _case(suite, name, item.id, "skipped", f"{waiver_words(item.waiver)} ({item.title})", "")
+        return
     _case(
         suite, name, item.id, outcome, item.title, "\n".join([*item.evidence, f"Next: {item.next_step}"]), item.severity
     )

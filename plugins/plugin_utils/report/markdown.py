@@ -14,9 +14,11 @@ import typing as t
 
 from ..findings import ConnectionJudgement, Finding, HostJudgement
 from ..rules.verdict import ORDER
+from ..waivers import waiver_words
 from ..words import counted, one_line
 from .document import Report, findings_of_run, saved_note
 from .marks import USAGE, check_words, opt_out_words
+from .parts import Part, since_parts, since_sentence, since_title, waiver_parts
 
 # A ticket has a limit (GitHub 65536 characters, GitLab 1000000); the JSON report has everything.
 _SERVERS: t.Final = 200
@@ -53,14 +55,34 @@ def report_markdown(report: Report) -> str:
         _servers(report),
         *_connections(report),
         *_plan(report),
+        *_since(report),
         *_findings([item for item in findings if item.id != "KB4023993-NOT-ASSESSED"]),
         *_not_assessed([item for item in findings if item.id == "KB4023993-NOT-ASSESSED"]),
+        *(["## Waivers", *parts_markdown(waiver_parts(report.waivers))] if report.waivers else []),
         _text(
             f"Run {report.latest.run_id}, judged at {report.latest.judged_utc}, "
             f"sfb.kb4023993 {report.latest.collection_version}."
         ),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def parts_markdown(parts: t.Sequence[Part], *, level: int = 3) -> t.Iterator[str]:
+    """Headings with lists below."""
+    for part in parts:
+        yield f"{'#' * level} {_text(part.title)}"
+        yield "\n".join(f"- {_text(line, 900)}" for line in part.lines)
+
+
+def heading_markdown(title: str, sentence: str, *, level: int) -> t.Iterator[str]:
+    yield f"{'#' * level} {_text(title)}"
+    yield _text(sentence, 900)
+
+
+def _since(report: Report) -> t.Iterator[str]:
+    if report.since is not None:
+        yield from heading_markdown(since_title(report.since), since_sentence(report.since), level=2)
+        yield from parts_markdown(since_parts(report.since))
 
 
 def _text(text: str, limit: int = _LINE) -> str:
@@ -112,14 +134,20 @@ def _servers(report: Report) -> str:
     more = (
         f"\n\nAnd {counted(len(hosts) - _SERVERS, 'more server')} in the JSON report." if len(hosts) > _SERVERS else ""
     )
-    return _table(header, [_server(host, old) for host in hosts[:_SERVERS]]) + more if hosts else "None."
+    return (
+        _table(header, [_server(host, old, report.waived_hosts) for host in hosts[:_SERVERS]]) + more
+        if hosts
+        else "None."
+    )
 
 
-def _server(host: HostJudgement, old: t.Mapping[str, str]) -> list[str]:
+def _server(host: HostJudgement, old: t.Mapping[str, str], waived: t.Collection[str]) -> list[str]:
     certificate = host.certificate
     verdict = _verdict(host.verdict)
     if old.get(host.name, host.verdict) != host.verdict:
         verdict += f" (was {_text(old[host.name])})"
+    if host.name in waived:
+        verdict += ", waived"
     if not host.in_run:
         verdict += " (not in this run)"
     return [
@@ -189,13 +217,19 @@ def _finding(item: Finding) -> str:
     lines += [f"  - {_text(line)}" for line in item.evidence[:_EVIDENCE_LINES]]
     if len(item.evidence) > _EVIDENCE_LINES:
         lines.append(f"  - and {counted(len(item.evidence) - _EVIDENCE_LINES, 'more line')} in the JSON report")
+    if item.waiver is not None:
+        lines.append(f"  - **{_text(waiver_words(item.waiver), 900)}**")
     return "\n".join(lines)
+
+
+def _waived(item: Finding) -> str:
+    return f" **{_text(waiver_words(item.waiver), 900)}**" if item.waiver else ""
 
 
 def _not_assessed(findings: t.Sequence[Finding]) -> t.Iterator[str]:
     if findings:
         yield "## Not assessed"
         yield "\n".join(
-            f"- {_text(item.host or '')}: {_text(' '.join(item.evidence), 600)} {_text(item.next_step)}"
+            f"- {_text(item.host or '')}: {_text(' '.join(item.evidence), 600)} {_text(item.next_step)}{_waived(item)}"
             for item in findings[:_SERVERS]
         )

@@ -12,7 +12,7 @@ import typing as t
 
 from ..rules.times import parse_time
 from ..words import one_line
-from .document import Report, findings_of_run
+from .document import Report, findings_of_run, waived_counts
 
 _PREFIX: t.Final = "sfb_kb4023993_"
 _Labels = tuple[tuple[str, str], ...]
@@ -24,9 +24,23 @@ def report_prometheus(report: Report) -> str:
     verdicts = {_labels(verdict=verdict): count for verdict, count in report.counts.items()}
     hosts = {_labels(server=h.name, role=h.role, pool=h.pool, verdict=h.verdict): 1 for h in latest.hosts if h.in_run}
     findings = {
-        _labels(id=item.id, severity=item.severity, server=item.host, pool=item.pool): 1
+        _labels(
+            id=item.id,
+            severity=item.severity,
+            server=item.host,
+            pool=item.pool,
+            waived="true" if item.waiver else "false",
+        ): 1
         for item in findings_of_run(report)
     }
+    waived = {_labels(verdict=verdict): count for verdict, count in waived_counts(report).items()}
+    waivers = {
+        _labels(id=use.waiver.finding, server=use.waiver.host, pool=use.waiver.pool, owner=use.waiver.owner): _seconds(
+            f"{use.waiver.expires}T23:59:59Z"
+        )
+        for use in report.waivers
+    }
+    changes = {_labels(change=kind): count for kind, count in (report.since.counts if report.since else {}).items()}
     connections = {
         _labels(validator=c.validator, peer=c.peer, kind=c.kind, verdict=c.verdict): 1 for c in latest.connections
     }
@@ -41,11 +55,14 @@ def report_prometheus(report: Report) -> str:
         _metric("info", "Version of the collection and playbook of the run.", version),
         _metric("run_timestamp_seconds", "When the run was judged.", {(): _seconds(latest.judged_utc)}),
         _metric("servers", "Servers of the run by verdict.", verdicts),
+        _metric("servers_waived", "Servers of the run by verdict, of which the verdict is waived.", waived),
         _metric("server_verdict", "The verdict of a server of the run, always 1.", hosts),
         _metric("finding", "A finding on a server of the run, always 1.", findings),
         _metric("connection_verdict", "The verdict of a connection from a Front End to a peer, always 1.", connections),
         _metric("certificate_expiry_timestamp_seconds", "End of the judged certificate of a server.", expiry),
         _metric("evidence_timestamp_seconds", "When a server was last read.", read),
+        _metric("waiver_expiry_timestamp_seconds", "End of a waiver.", waivers),
+        _metric("changes", "What changed since the last run over the same servers.", changes),
     )
     return "".join(parts)
 

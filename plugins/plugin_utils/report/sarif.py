@@ -15,6 +15,7 @@ import json
 import typing as t
 
 from ..findings import CATALOGUE, Finding, Kind
+from ..waivers import waiver_words
 from ..words import one_line
 from .document import Report, findings_of_run
 
@@ -66,7 +67,15 @@ def _result(item: Finding, rules: t.Sequence[str]) -> _Object:
         "message": {"text": "\n".join(lines)},
         "locations": [{"logicalLocations": _places(item)}],
         "partialFingerprints": {"findingAndServer/v1": _fingerprint(item)},
+        "suppressions": _suppressions(item),
     }
+
+
+def _suppressions(item: Finding) -> list[_Object]:
+    """A waiver. The standard wants the entry in all results or in none (3.27.23); empty means that nothing is suppressed."""
+    if item.waiver is None:
+        return []
+    return [{"kind": "external", "status": "accepted", "justification": _plain(waiver_words(item.waiver))}]
 
 
 def _places(item: Finding) -> list[_Object]:

@@ -12,9 +12,12 @@ from ..findings import Finding, HostJudgement, PoolJudgement
 from ..host_plan import HostPlan
 from ..rules.pools import ASSUMED, INVENTORY
 from ..rules.verdict import ORDER
+from ..waivers import waiver_words
 from ..words import one_line
+from .certificates import certificates_text
 from .document import Report, saved_note
 from .marks import MEANING, ROLE, USAGE, check_words, opt_out_words
+from .parts import Part, since_parts, since_sentence, since_title, waiver_parts
 
 _WIDTH: t.Final = 118
 _EVIDENCE_LINES: t.Final = 4
@@ -26,8 +29,24 @@ def report_text(report: Report) -> str:
     parts = [_heading(report), _table(report)]
     if report.plan is not None:
         parts.append(_plan(report))
-    parts.extend([_findings(report), _not_assessed(report), _foot(report)])
+    if report.renewal is not None:
+        parts.append(certificates_text(report.renewal))
+    if report.since is not None:
+        parts.append(parts_text(since_title(report.since), since_sentence(report.since), since_parts(report.since)))
+    parts.extend([_findings(report), _not_assessed(report)])
+    if report.waivers:
+        parts.append(parts_text("Waivers", "", waiver_parts(report.waivers)))
+    parts.append(_foot(report))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def parts_text(title: str, sentence: str, parts: t.Sequence[Part]) -> str:
+    """A section of headings with lines."""
+    lines = [title, *([_wrapped("  ", one_line(sentence, 900))] if sentence else [])]
+    for part in parts:
+        lines.append(f"  {part.title}")
+        lines.extend(_wrapped("    ", one_line(line, 900)) for line in part.lines)
+    return "\n".join(lines)
 
 
 def _heading(report: Report) -> str:
@@ -54,10 +73,10 @@ def _table(report: Report) -> str:
     for pool in judgement.pools:
         members = [host for host in judgement.hosts if host.name in pool.members]
         grouped.update(pool.members)
-        blocks.append((_pool_title(pool), [_row(host, old) for host in members]))
+        blocks.append((_pool_title(pool), [_row(host, old, report.waived_hosts) for host in members]))
     rest = [host for host in judgement.hosts if host.name not in grouped]
     if rest:
-        blocks.append(("Other servers", [_row(host, old) for host in rest]))
+        blocks.append(("Other servers", [_row(host, old, report.waived_hosts) for host in rest]))
     widths = [max(len(row[i]) for _title, rows in blocks for row in (header, *rows)) for i in range(len(header))]
     lines = [_columns(header, widths)]
     for title, rows in blocks:
@@ -89,11 +108,13 @@ def _columns(cells: t.Sequence[str], widths: t.Sequence[int]) -> str:
     return "  " + "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
 
 
-def _row(host: HostJudgement, old: t.Mapping[str, str]) -> tuple[str, ...]:
+def _row(host: HostJudgement, old: t.Mapping[str, str], waived: t.Collection[str]) -> tuple[str, ...]:
     certificate = host.certificate
     verdict: str = host.verdict
     if old.get(host.name, verdict) != verdict:
         verdict = f"{verdict} (was {old[host.name]})"
+    if host.name in waived:
+        verdict += ", waived"
     if not host.in_run:
         verdict += f" (saved evidence of {host.evidence_utc[:10]})" if host.evidence_utc else " (outside this run)"
     return (
@@ -156,6 +177,8 @@ def _findings(report: Report) -> str:
             first, *more = item.evidence[:_EVIDENCE_LINES] or ("",)
             lines.append(_wrapped(f"    {one_line(item.host or item.pool or '', 60)}: ", one_line(first, 400)))
             lines.extend(_wrapped("      ", one_line(line, 400)) for line in more)
+            if item.waiver is not None:
+                lines.append(_wrapped("      WAIVED: ", one_line(waiver_words(item.waiver), 900)))
             if len(item.evidence) > _EVIDENCE_LINES:
                 lines.append(f"      and {len(item.evidence) - _EVIDENCE_LINES} more lines in the JSON report")
         if len(items) > _HOSTS:
@@ -166,11 +189,18 @@ def _findings(report: Report) -> str:
 
 def _not_assessed(report: Report) -> str:
     lines = [
-        _wrapped(f"  {one_line(item.host or '')}: ", one_line(f"{' '.join(item.evidence)[:600]} {item.next_step}", 900))
+        _wrapped(
+            f"  {one_line(item.host or '')}: ",
+            one_line(f"{_waived(item)}{' '.join(item.evidence)[:600]} {item.next_step}", 1600),
+        )
         for item in report.latest.findings
         if item.id == "KB4023993-NOT-ASSESSED"
     ]
     return "\n".join(["Not assessed", *lines]) if lines else ""
+
+
+def _waived(item: Finding) -> str:
+    return f"WAIVED: {waiver_words(item.waiver)}: " if item.waiver else ""
 
 
 def _foot(report: Report) -> str:

@@ -118,6 +118,7 @@ def server_groups(report: Report) -> tuple[ServerGroup, ...]:
     hosts = {host.name: host for host in judgement.hosts}
     by_any_name = {name.lower(): host.name for host in judgement.hosts for name in (host.full_name, host.name)}
     unread = {item.host for item in judgement.findings if item.id == NOT_ASSESSED}
+    waived = frozenset(report.waived_hosts)
     old = {host.name: host.verdict for host in report.before.hosts} if report.after else {}
     changed = _changed(report)
     grouped: set[str] = set()
@@ -126,12 +127,12 @@ def server_groups(report: Report) -> tuple[ServerGroup, ...]:
         known = dict.fromkeys((*pool.members, *(by_any_name.get(name.lower(), "") for name in pool.missing)))
         names = [name for name in known if name and name not in grouped]
         grouped.update(names)
-        rows = tuple(_server(hosts[name], old, changed, unread) for name in names)
+        rows = tuple(_server(hosts[name], old, changed, unread, waived) for name in names)
         title = f"{ROLE[pool.role]} pool {pool.name}"
         groups.append(ServerGroup(title=title, notes=_pool_notes(pool), verdict=pool.verdict, rows=rows))
     rest = [host for host in judgement.hosts if host.name not in grouped]
     if rest:
-        rows = tuple(_server(host, old, changed, unread) for host in rest)
+        rows = tuple(_server(host, old, changed, unread, waived) for host in rest)
         verdict = worst(host.verdict for host in rest)
         groups.append(ServerGroup(title="Servers in no pool", notes=(), verdict=verdict, rows=rows))
     return tuple(groups)
@@ -157,13 +158,14 @@ def _server(
     old: t.Mapping[str, Verdict],
     changed: t.Mapping[str, tuple[str, ...]],
     unread: t.Collection[str | None],
+    waived: t.Collection[str],
 ) -> ServerRow:
     before = old.get(host.name, host.verdict)
     lines = [f"{WORD[before]} → {WORD[host.verdict]}"] if before != host.verdict else []
     return ServerRow(
         host=host,
         server=_identity(host),
-        verdict=_reason(host, unread),
+        verdict=(*(("waived",) if host.name in waived else ()), *_reason(host, unread)),
         product=_product(host),
         dotnet=_dotnet(host),
         opt_outs=_opt_outs(host),

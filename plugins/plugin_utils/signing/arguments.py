@@ -8,9 +8,11 @@ from __future__ import annotations
 import importlib.util
 import sys
 import typing as t
+from collections.abc import Callable
 
 from ..words import one_line
 from .bundle import BundleError, read_bundle
+from .certreq import CaHost, CertreqMethod
 from .files import FilesMethod
 from .http import Account
 from .responses import SigningError
@@ -22,7 +24,9 @@ Arguments = dict[str, t.Any]
 
 SPEC: t.Final[dict[str, t.Any]] = {
     "state_dir": {"type": "path", "required": True},
-    "method": {"type": "str", "required": True, "choices": ["web", "files"]},
+    "method": {"type": "str", "required": True, "choices": ["certreq", "web", "files"]},
+    "preflight": {"type": "bool", "default": False},
+    "config": {"type": "str"},
     "template": {"type": "str", "default": ""},
     "template_oid": {"type": "str"},
     "minimum_days": {"type": "int", "default": 90},
@@ -51,10 +55,16 @@ SPEC: t.Final[dict[str, t.Any]] = {
 }
 
 
-def method_of(arguments: Arguments) -> Method:
-    """:raises SigningError: an option is missing, or cannot be."""
+def method_of(arguments: Arguments, ca_host: Callable[[], CaHost]) -> Method:
+    """The chosen way to a CA. ``ca_host``: makes the Windows host of method certreq.
+
+    :raises SigningError: an option is missing, or cannot be.
+    """
     if arguments["method"] == "files":
         return FilesMethod(_needed(arguments, "directory"))
+    if arguments["method"] == "certreq":
+        check_template(_needed(arguments, "template"))
+        return CertreqMethod(ca_host(), config=_needed(arguments, "config"))
     if importlib.util.find_spec("spnego") is None:
         raise SigningError(
             f"Method web needs the Python package pyspnego for {sys.executable} on the controller. Install it and run again."

@@ -93,6 +93,31 @@ def sign_all(
     return Work(before={name: before.get(name) for name in records}, outcomes=tuple(outcomes), index_changed=changed)
 
 
+def take_up(state_dir: str, wanted: t.Sequence[Wanted], adopted: t.Iterable[Record], *, clock: Clock) -> list[Record]:
+    """Make records of requests that servers made, and keep records taken up from servers; gives back what is new.
+
+    :raises SigningError: a request that is none.
+    :raises StateError: the records cannot be used.
+    """
+    with locked(state_dir):
+        before = read_records(state_dir)
+        records = {record.id: record for record in adopted if record.id not in before}
+        records = _with_wanted({**before, **records}, wanted, clock)
+        new = [record for record in records.values() if record is not before.get(record.id)]
+        for record in new:
+            write_record(state_dir, record)
+    return new
+
+
+def check_ca(method: Method, policy: Policy) -> str:
+    """Whether the CA can be asked, and may issue for both usages; what is wrong, empty if nothing.
+
+    :raises SigningError: the CA could not be asked.
+    """
+    _policy, found = ca_policy(method, policy)
+    return " ".join(f"{problem.id}: {problem.text} {problem.next_step}" for problem in found)
+
+
 def preview(
     state_dir: str, method: Method, *, wanted: t.Sequence[Wanted], resolutions: Mapping[str, Resolution], clock: Clock
 ) -> Work:

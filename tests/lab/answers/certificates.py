@@ -21,7 +21,11 @@ def certificates(host: Host, asked: op.Certificates, _: Surroundings) -> op.Cert
         raise WorldError("invalid", "this is not the name of a store")
     if not host.stores.exists(asked.store):
         raise WorldError("not_found", "The system cannot find the file specified.")
+    if asked.only not in ("", "all", "issued_by_others"):
+        raise WorldError("invalid", "there is no such selection of certificates")
     entries = sorted(host.stores.entries(asked.store), key=lambda entry: not entry.has_private_key)
+    if asked.only == "issued_by_others":
+        entries = [entry for entry in entries if not trust.is_self_issued(entry.certificate)]
     anchors = host.stores.anchors()
     found: list[op.StoreCertificate] = []
     issuers: dict[str, op.ChainCertificate] = {}

@@ -9,34 +9,27 @@ from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import operatio
 from cryptography import x509
 
 from lab import trust
+from lab.answers.cmdlet import run
 from lab.answers.context import Surroundings
 from lab.clock import utc_text
 from lab.world.errors import WorldError
 from lab.world.host import Host
 
-_DENIED = {
-    "de": "Der Zugriff wurde verweigert.",
-    "ja": "アクセスが拒否されました。",
-}
-
 
 def lync_command(host: Host, asked: op.LyncCommand, around: Surroundings) -> op.LyncCommandReply:
     if asked.command not in ("Get-CsCertificate", "Get-CsTopology"):
         raise WorldError("invalid", "this command is not allowed")
-    if {module.casefold() for module in asked.modules} - {"skypeforbusiness", "lync"}:
-        raise WorldError("invalid", "this module is not allowed")
-    installed = {module.casefold() for module in host.lync.modules}
-    module = next((name for name in asked.modules if name.casefold() in installed), None)
-    if module is None or host.quirks.no_lync_module:
-        return op.LyncCommandReply(module=None, denied=False, failure=None, objects=(), text=None)
-    if asked.command in host.quirks.denied_cmdlets:
-        message = _DENIED.get(host.facts.ui_culture[:2], "Access is denied.")
-        return op.LyncCommandReply(module=module, denied=True, failure=message, objects=(), text=None)
-    if asked.command == "Get-CsTopology":
-        return op.LyncCommandReply(module=module, denied=False, failure=None, objects=(), text=around.topology())
-    references = [_reference(host, use, thumbprint) for use, thumbprint in host.lync.assigned.items()]
-    objects = tuple(_asked_of(reference, asked.properties) for reference in references)
-    return op.LyncCommandReply(module=module, denied=False, failure=None, objects=objects, text=None)
+    ended = run(host, asked.command, asked.modules, asked.seconds, lambda: None)
+    text: str | None = None
+    objects: tuple[dict[str, tuple[str, ...]], ...] = ()
+    if ended.well and asked.command == "Get-CsTopology":
+        text = around.topology()
+    elif ended.well:
+        references = [_reference(host, use, thumbprint) for use, thumbprint in host.lync.assigned.items()]
+        objects = tuple(_asked_of(reference, asked.properties) for reference in references)
+    return op.LyncCommandReply(
+        module=ended.module, denied=ended.denied, failure=ended.failure, objects=objects, text=text
+    )
 
 
 def _asked_of(reference: dict[str, tuple[str, ...]], properties: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

@@ -53,7 +53,13 @@ class Execution:
     stderr: bytes = b""
 
 
+class ConnectionLostError(Exception):
+    """The server goes away while it runs a command: the client's connection closes without an answer."""
+
+
 class Handler(Protocol):
     """Plays the servers. It is called in a worker thread, several at a time, and may block."""
 
-    def execute(self, invocation: Invocation) -> Execution: ...
+    def execute(self, invocation: Invocation) -> Execution:
+        """:raises ConnectionLostError: to close the connection instead of answering."""
+        ...

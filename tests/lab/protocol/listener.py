@@ -14,6 +14,7 @@ from typing import cast
 from lab.protocol import soap
 from lab.protocol.auth import ConnectionAuth
 from lab.protocol.faults import Stage
+from lab.protocol.handler import ConnectionLostError
 from lab.protocol.hosts import HostState, HostTable
 from lab.protocol.http import BadRequestError, HttpRequest, HttpResponse, bad_request_response, read_request
 from lab.protocol.ntlm import BadMessageError
@@ -62,7 +63,7 @@ class Listener:
             await _Connection(
                 reader, writer, hosts=self._hosts, runner=self._runner, channel_binding=self._channel_binding
             ).serve()
-        except (_RefusedError, ConnectionError, ssl.SSLError):
+        except (_RefusedError, ConnectionLostError, ConnectionError, ssl.SSLError):
             writer.transport.abort()
         finally:
             writer.close()
@@ -166,7 +167,7 @@ class _Connection:
                 if failure is not None:
                     return 500, failure
             return 200, await answer(host, self._runner, request)
-        except _RefusedError:
+        except (_RefusedError, ConnectionLostError):
             raise
         except WsmanFaultError as fault:
             return 500, soap.fault(fault.code, str(fault), machine=host.name, relates_to=message_id)

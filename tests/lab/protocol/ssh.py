@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lab.protocol import powershell, ssh_client
 from lab.protocol.faults import Stage
-from lab.protocol.handler import Execution, Invocation
+from lab.protocol.handler import ConnectionLostError, Execution, Invocation
 from lab.protocol.hosts import HostState, HostTable
 from lab.protocol.runner import Runner
 
@@ -68,7 +68,10 @@ async def _run(host: HostState, runner: Runner, *, command: str, stdin: bytes) -
         command=command,
         input=stdin,
     )
-    execution = await runner.run(host, invocation)
+    try:
+        execution = await runner.run(host, invocation)
+    except ConnectionLostError:
+        raise _ConnectionLostError(f"Connection to {host.name} closed by remote host.") from None
     if unwrapped.wrappers and execution.exit_code:
         # What the handler played is a program that the default shell ran: powershell -c ends with 1 for any that failed.
         return dataclasses.replace(execution, exit_code=1)

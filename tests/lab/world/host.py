@@ -5,20 +5,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from lab import dotnet
+from lab import dotnet, trust
 from lab.clock import Clock, utc_text
 from lab.trust import Presented, thumbprint
 from lab.world.events import EventLog
 from lab.world.files import FileSystem
+from lab.world.keys import KeyMaker
+from lab.world.killing import KillPoint
 from lab.world.registry import Registry
 from lab.world.services import Process, ServiceManager
 from lab.world.stores import Stores
 
 WEB_CONFERENCING = "RTCDATAMCU"
+REGISTRAR = "RTCSRV"
 LYNC_LOG = "Lync Server"
 
 PORTS: dict[str, dict[int, tuple[str, str]]] = {
@@ -37,6 +40,8 @@ the Web Conferencing service, so that the certificate changes with its restart.
 """
 
 PSOM_PORTS = (8057, 8060, 8061)
+
+_SERVER_2012_BUILD = 9200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,26 +69,39 @@ class Quirks:
     not_elevated: bool = False
     no_lync_module: bool = False
     denied_cmdlets: tuple[str, ...] = ()
+    failing_cmdlets: Mapping[str, str] = field(default_factory=dict)
+    endless_cmdlets: Mapping[str, str] = field(default_factory=dict)
     hidden_processes: bool = False
     closed_ports: tuple[int, ...] = ()
     demanding_ports: tuple[int, ...] = ()
     no_lync_log: bool = False
     clock_skew_seconds: float = 0.0
     slow_seconds: float = 0.0
+    gate_state: str = ""
+    gate_busy_seconds: float = 0.0
 
 
 @dataclass(kw_only=True)
 class Lync:
-    """The product on a server: which PowerShell modules it brings, and which certificate each use has (thumbprint)."""
+    """The product on a server: which PowerShell modules it brings, and which certificate each use has (thumbprint).
 
+    ``computed``: by use the names that the product would ask for, the first is the subject's; its uses are those of the server's
+    role. ``services``: the product's own. ``enabled``: the start modes before a FailOver, which are to come back; None without one.
+    """
+
+    product: str = ""
     modules: tuple[str, ...] = ()
     assigned: dict[str, str] = field(default_factory=dict)
+    computed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    services: tuple[str, ...] = ()
+    enabled: dict[str, str] | None = None
 
 
 class Host:
     """Registry, files, services, stores and event log of one server, and the clock they share.
 
     ``changing`` is called before anything changes that other servers can notice (a process begins or ends, a store changes).
+    ``waits_for_pool``: whether the Front End service may not start yet, because too few servers of its pool do.
     """
 
     def __init__(
@@ -114,7 +132,11 @@ class Host:
             files=self.files,
             before_change=lambda: changing(self),
             on_start=self._start,
+            held=self._held,
         )
+        self.keys = KeyMaker()
+        self.kill_point = KillPoint()
+        self.waits_for_pool: Callable[[], bool] = lambda: False
         self._presenting: dict[Process, dict[str, Presented]] = {}
         self._loaded: dict[Process, dotnet.Loaded] = {}
 
@@ -139,9 +161,9 @@ class Host:
         :raises KeyError: if the certificate is not in the store with its private key.
         """
         entry = self.stores.find(thumbprint(certificate))
-        if entry is None or not entry.has_private_key:
+        if entry is None or not entry.usable:
             raise KeyError(
-                f"{self.name} has no certificate {thumbprint(certificate)} with a private key in its store My"
+                f"{self.name} has no certificate {thumbprint(certificate)} with a usable private key in its store My"
             )
         for use in uses:
             self.lync.assigned[use] = thumbprint(certificate)
@@ -164,6 +186,24 @@ class Host:
         presented = self._presenting[service.process].get(use)
         return None if presented is None else (service.process, presented)
 
+    @property
+    def mistrusts_all(self) -> bool:
+        """Whether a certificate stands among the roots that another CA issued, on Server 2012 or later.
+
+        Then the Front End service does not start.
+        """
+        roots = self.stores.entries("Root")
+        return self._build() >= _SERVER_2012_BUILD and not all(trust.is_self_issued(e.certificate) for e in roots)
+
+    def _held(self, service: str) -> bool:
+        """Whether a service cannot get beyond its start: the pool has too few servers, or Windows mistrusts everybody."""
+        registrar = service.casefold() == REGISTRAR.casefold() and self.role == "front_end"
+        return registrar and (self.mistrusts_all or self.waits_for_pool())
+
+    def _build(self) -> int:
+        value = self.registry.read(r"SOFTWARE\Microsoft\Windows NT\CurrentVersion", "CurrentBuild")
+        return int(str(value.data)) if value is not None else 0
+
     def _start(self, process: Process) -> None:
         """A process takes the certificates and, when managed, .NET as they are now, and keeps them."""
         running = {p for p in (*self._presenting, process) if p is process or p.service != process.service}
@@ -172,7 +212,7 @@ class Host:
         held = {}
         for use, thumb in self.lync.assigned.items():
             entry = self.stores.find(thumb)
-            if entry is not None and entry.has_private_key:
+            if entry is not None and entry.usable:
                 held[use] = self.stores.presented(entry.certificate)
         self._presenting[process] = held
         executable = self.files.get(process.path)

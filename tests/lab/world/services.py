@@ -36,9 +36,13 @@ class Process:
 
 @dataclass(kw_only=True)
 class Behaviour:
-    """How a service answers to being stopped and started. ``stuck``: it stays in "stop pending", or "continue pending", for ever."""
+    """How a service answers to being stopped and started. ``stuck``: it stays in "stop pending", or "continue pending", for ever.
+
+    ``drain_seconds``: how much longer it stops when sessions may come to their end first.
+    """
 
     stop_seconds: float = 0.05
+    drain_seconds: float = 0.0
     start_seconds: float = 0.05
     stuck: bool = False
     fails_to_start: bool = False
@@ -61,7 +65,7 @@ class ServiceManager:
     """Starts and stops services. Image path, start mode and dependencies are those in the registry, as on Windows.
 
     ``before_change`` is called before a process begins or ends, so that what happened until then can be recorded;
-    ``on_start`` gets each new process.
+    ``on_start`` gets each new process. While ``held`` says so of a service, it does not get beyond "start pending".
     """
 
     def __init__(
@@ -72,12 +76,14 @@ class ServiceManager:
         files: FileSystem,
         before_change: Watcher,
         on_start: Callable[[Process], None],
+        held: Callable[[str], bool],
     ) -> None:
         self._clock = clock
         self._registry = registry
         self._files = files
         self._before_change = before_change
         self._on_start = on_start
+        self._held = held
         self._services: dict[str, Service] = {}
         self._next_pid = 1204
 
@@ -98,6 +104,10 @@ class ServiceManager:
             self._settle(service)
         return service
 
+    def peek(self, name: str) -> Service | None:
+        """The service as it was last seen: for those whose own state depends on it."""
+        return self._services.get(name.casefold())
+
     def names(self) -> tuple[str, ...]:
         return tuple(service.name for service in self._services.values())
 
@@ -110,6 +120,9 @@ class ServiceManager:
         if value is None or not isinstance(value.data, int) or not 0 <= value.data < len(START_MODES):
             return None
         return START_MODES[value.data]
+
+    def set_start_mode(self, name: str, mode: str) -> None:
+        self._registry.write(f"{SERVICES}\\{self._known(name).name}", "Start", "dword", START_MODES.index(mode))
 
     def image_path(self, name: str) -> str | None:
         value = self._registry.read(f"{SERVICES}\\{name}", "ImagePath")
@@ -148,14 +161,15 @@ class ServiceManager:
             found += [further for further in (*self.dependents(other.name), other) if further not in found]
         return tuple(found)
 
-    def begin_stop(self, name: str) -> None:
+    def begin_stop(self, name: str, *, drain: bool = False) -> None:
         """Ask a running or paused service to stop. Its dependents are the caller's business, as with the service control manager."""
         service = self._known(name)
         if service.status not in ("running", "paused"):
             return
         service.status = "stop_pending"
         behaviour = service.behaviour
-        service.due = None if behaviour.stuck else self._clock.now() + timedelta(seconds=behaviour.stop_seconds)
+        seconds = behaviour.stop_seconds + (behaviour.drain_seconds if drain else 0)
+        service.due = None if behaviour.stuck else self._clock.now() + timedelta(seconds=seconds)
 
     def begin_start(self, name: str) -> None:
         """Ask a stopped service to start, or a paused one to go on.
@@ -188,12 +202,12 @@ class ServiceManager:
             self._settle(service)
         service.status = "start_pending"
         service.due = self._clock.now()
-        self._settle(service)
+        self._settle(service, held=False)
 
     def seconds_left(self, name: str) -> float | None:
-        """How long a pending status still lasts; None when it does not end or nothing is pending."""
+        """How long a pending status still lasts; None when it does not end by itself or nothing is pending."""
         service = self._known(name)
-        if service.due is None:
+        if service.due is None or service.due <= self._clock.now():
             return None
         return max(0.0, (service.due - self._clock.now()).total_seconds())
 
@@ -203,8 +217,11 @@ class ServiceManager:
             raise WorldError("not_found", f"Service {name} was not found on computer '.'.")
         return service
 
-    def _settle(self, service: Service) -> None:
+    def _settle(self, service: Service, *, held: bool | None = None) -> None:
         if service.due is None or self._clock.now() < service.due:
+            return
+        if service.status == "start_pending" and (self._held(service.name) if held is None else held):
+            service.due = self._clock.now()
             return
         due, service.due = service.due, None
         self._before_change()

@@ -10,17 +10,28 @@ from dataclasses import dataclass, replace
 
 from lab import trust
 from lab.trust import Presented
+from lab.world.keys import HeldKey
 
 STORES = ("My", "CA", "Root", "REQUEST", "TrustedPeople")
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoreEntry:
-    """One certificate. ``usage_property``: the purposes that an administrator left enabled (DER), None when not set."""
+    """One certificate. ``usage_property``: the purposes that an administrator left enabled (DER), None when not set.
+
+    ``key``: its private key, None where it has none, or one that nobody ever does more with than present the certificate.
+    """
 
     certificate: bytes
     has_private_key: bool = False
     usage_property: bytes | None = None
+    key: HeldKey | None = None
+    friendly_name: str = ""
+
+    @property
+    def usable(self) -> bool:
+        """Whether the product's services can present it."""
+        return self.has_private_key and (self.key is None or self.key.usable)
 
 
 class Stores:
@@ -37,15 +48,33 @@ class Stores:
         return tuple(self._stores.get(store.casefold(), ()))
 
     def add(
-        self, store: str, certificate: bytes, *, has_private_key: bool = False, usage_property: bytes | None = None
+        self,
+        store: str,
+        certificate: bytes,
+        *,
+        has_private_key: bool = False,
+        usage_property: bytes | None = None,
+        key: HeldKey | None = None,
+        friendly_name: str = "",
     ) -> None:
         """Put a certificate into a store, in place of the same one if it is there. A store that does not exist is made."""
         self._before_change()
         self._stores.setdefault(store.casefold(), [])
         self._remove(store, certificate)
         self._stores[store.casefold()].append(
-            StoreEntry(certificate=certificate, has_private_key=has_private_key, usage_property=usage_property)
+            StoreEntry(
+                certificate=certificate,
+                has_private_key=has_private_key or key is not None,
+                usage_property=usage_property,
+                key=key,
+                friendly_name=friendly_name,
+            )
         )
+
+    def remove(self, store: str, certificate: bytes) -> None:
+        """Take a certificate out of a store, if it is there."""
+        self._before_change()
+        self._remove(store, certificate)
 
     def set_usage_property(self, store: str, certificate: bytes, usage_property: bytes | None) -> None:
         """Restrict the purposes of a certificate on this machine (or, with None, no longer)."""
@@ -55,10 +84,15 @@ class Stores:
             if entry.certificate == certificate:
                 entries[index] = replace(entry, usage_property=usage_property)
 
-    def find(self, thumbprint: str) -> StoreEntry | None:
-        """A certificate of the store ``My`` by its SHA-1 thumbprint."""
+    def find(self, thumbprint: str, *, store: str = "My") -> StoreEntry | None:
+        """A certificate of a store by its SHA-1 thumbprint."""
         wanted = thumbprint.casefold()
-        return next((e for e in self.entries("My") if trust.thumbprint(e.certificate).casefold() == wanted), None)
+        return next((e for e in self.entries(store) if trust.thumbprint(e.certificate).casefold() == wanted), None)
+
+    def waiting_for(self, certificate: bytes) -> StoreEntry | None:
+        """The request of this machine whose key belongs to a certificate."""
+        public = trust.parse(certificate).public_key()
+        return next((e for e in self.entries("REQUEST") if e.key and e.key.private.public_key() == public), None)
 
     def anchors(self) -> trust.Anchors:
         """The CA certificates of this machine, as building a chain needs them."""
@@ -66,6 +100,10 @@ class Stores:
             roots=tuple((e.certificate, e.usage_property) for e in self.entries("Root")),
             intermediates=tuple((e.certificate, e.usage_property) for e in self.entries("CA")),
         )
+
+    def trusts(self, certificate: bytes) -> bool:
+        """Whether this machine can build the chain of a certificate to a root that it trusts."""
+        return trust.build(certificate, (), self.anchors()).ending is None
 
     def presented(self, certificate: bytes) -> Presented:
         """What a TLS server of this machine sends: the certificate and its intermediates, without the root."""

@@ -8,8 +8,9 @@
 * ``dynamic-code``: a command whose name is an expression, and methods that turn text into code, but at the places listed here. A
   parameter may be called that gets a literal script block from every caller of its function.
 
-The list is short on purpose. What is on it is in PowerShell 2.0 without any module, is a cmdlet of the product, and is all that a
-reviewer of the scripts has to know beside the language.
+The list is short on purpose. What is on it is in PowerShell 2.0 without any module, and is all that a reviewer of the scripts has to
+know beside the language. The product's commands are not on it: the scripts have a list of their own, and tests/powershell/product holds
+each call against their reference.
 """
 
 from __future__ import annotations
@@ -31,19 +32,20 @@ class _Command:
 
 
 COMMANDS = {
-    # Makes objects; ::new() is 5.0.
-    "New-Object": _Command(2),
+    # Makes objects; ::new() is 5.0. Which objects of COM, is a matter of members.py.
+    "New-Object": _Command(2, frozenset({"ComObject"})),
     # Filters; the simplified form is 3.0, so its argument must be a script block.
     "Where-Object": _Command(1),
     # Loads the product's module, whose name comes out of a list in the script.
     "Import-Module": _Command(1, frozenset({"ErrorAction"})),
-    # The product's own commands, which exist in Lync Server 2010 already. The common parameters are as old as PowerShell.
-    "Get-CsCertificate": _Command(0, frozenset({"ErrorAction", "ErrorVariable"})),
-    "Get-CsTopology": _Command(0, frozenset({"LocalStore", "AsXml", "ErrorAction", "ErrorVariable"})),
+    # Whether a module has a command.
+    "Get-Command": _Command(1, frozenset({"ErrorAction"})),
 }
-_SWITCHES = frozenset({"LocalStore", "AsXml"})
-# The name of an operation, after it was found in $operationNames; and the script itself, as the bootstrap received it.
-DYNAMIC = frozenset({"& $operation['name'] @fields", "& ([ScriptBlock]::Create($parts[0])) $parts[1]"})
+# The name of an operation, after it was found in $operationNames; a command of the product, after it was found in $lyncCommands, in a
+# runspace of its own; and the script itself, as the bootstrap received it.
+DYNAMIC = frozenset(
+    {"& $operation['name'] @fields", "& $command @parameters", "& ([ScriptBlock]::Create($parts[0])) $parts[1]"}
+)
 CODE_OF_TEXT = {
     "create": frozenset({"[ScriptBlock]::Create($parts[0])"}),
     # A script block of the same file, for a runspace of its own.
@@ -129,7 +131,7 @@ def _arguments(node: Node, arguments: list[Node], allowed: _Command) -> Iterator
             parameter = item.get("ParameterName")
             if parameter not in allowed.parameters:
                 yield Problem(item.line, "command", f"{name} -{parameter} is not on the list of parameters")
-            takes_value = parameter not in _SWITCHES and not item.children
+            takes_value = not item.children
         elif item.is_set("Splatted"):
             yield Problem(item.line, "command", f"{name} {item.text}: nobody can tell which parameters these are")
         elif takes_value:

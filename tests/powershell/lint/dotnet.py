@@ -1,18 +1,20 @@
 # Copyright (c) 2026, the sfb.kb4023993 contributors
 # GNU General Public License v3.0-or-later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What PowerShell 2.0 finds in .NET: names of types, and their members with versions, out of net35.tsv and powershell2.tsv."""
+"""What PowerShell 2.0 finds in .NET: names of types, and their members with versions, out of net35.tsv, powershell2.tsv and com.tsv."""
 
 from __future__ import annotations
 
 import functools
 import re
+import typing as t
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 UNKNOWN = "?"
 NULL = "null"
+COM: t.Final = "com.tsv"
 _OLD = ("2.0", "3.5")
 _HERE = Path(__file__).parent
 
@@ -98,7 +100,7 @@ class Member:
 def _facts() -> tuple[dict[str, tuple[str, str]], dict[str, list[Member]]]:
     types: dict[str, tuple[str, str]] = {}
     members: dict[str, list[Member]] = {}
-    for name in ("net35.tsv", "powershell2.tsv"):
+    for name in ("net35.tsv", "powershell2.tsv", COM):
         for row in (_HERE / name).read_text(encoding="utf-8").splitlines():
             if row.startswith("#"):
                 continue
@@ -152,6 +154,13 @@ def resolve(name: str) -> str | None:
 @functools.cache
 def _names() -> dict[str, str]:
     return {name.lower(): name for name in _facts()[0]}
+
+
+@functools.cache
+def com_objects() -> frozenset[str]:
+    """The names of objects that New-Object makes with -ComObject, and only so."""
+    rows = (_HERE / COM).read_text(encoding="utf-8").splitlines()
+    return frozenset(row.split("\t")[0] for row in rows if not row.startswith("#"))
 
 
 def is_old_type(name: str) -> bool:

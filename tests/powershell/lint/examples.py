@@ -100,7 +100,6 @@ _VARIABLES = (
     Example("variable", "$a = $PSDefaultParameterValues", "$a = $PSBoundParameters"),
     Example("variable", "$a = $IsWindows", "$a = $env:OS"),
     Example("variable", "$a = $flga", "$a = $flag"),
-    Example("variable", "$a = $problems", "$a = Get-CsCertificate -ErrorVariable problems; $b = $problems"),
 )
 _COMMANDS = (
     Example("command", "$a = Get-Content $text -Raw", "$a = [IO.File]::ReadAllText($text)"),
@@ -108,13 +107,16 @@ _COMMANDS = (
     Example("command", "$a = $texts | ? { $_ }", "$a = $texts | Where-Object { $_ }"),
     Example("command", "$a = $texts | Where-Object Length -gt 1", "$a = $texts | Where-Object { $_.Length -gt 1 }"),
     Example("command", "$a = New-Object -TypeName Text.StringBuilder", "$a = New-Object Text.StringBuilder"),
-    Example("command", "$a = Get-CsTopology -LocalStore -Zone 'a'", "$a = Get-CsTopology -LocalStore"),
+    Example("command", "$a = Get-Command $text -Noun 'a'", "$a = Get-Command $text -ErrorAction SilentlyContinue"),
+    Example("command", "$a = Get-CsTopology -LocalStore", "$a = Get-Command Get-CsTopology"),
+    Example("command", "$a = New-Object IO.MemoryStream -Strict", "$a = New-Object IO.MemoryStream"),
     Example("command", "Import-Module Lync -PassThru", "Import-Module Lync"),
-    Example("command", "$a = @{ b = 1 }; Get-CsTopology @a", "$a = @{ b = 1 }; Get-CsTopology"),
+    Example("command", "$a = @{ b = 1 }; Get-Command @a", "$a = @{ b = 1 }; Get-Command $text"),
     Example("command", "Get-It 1", "Get-It"),
     Example("command", "Get-It -Force", "Get-It"),
     Example("dynamic-code", "$a = & $text", "$a = Get-It"),
     Example("dynamic-code", "$a = . $text", "$a = Get-It"),
+    Example("dynamic-code", "$a = @{ b = 1 }; & $text @a", "$a = @{ b = 1 }; Get-It"),
     Example("dynamic-code", "$a = [ScriptBlock]::Create($text)", "$a = { $text }"),
     Example(
         "dynamic-code",
@@ -131,6 +133,27 @@ _COMMANDS = (
 _MEMBERS = (
     Example("type", "$a = [Collections.Concurrent.ConcurrentBag[int]]", "$a = [Collections.ArrayList]"),
     Example("type", "$a = New-Object Net.Http.HttpClient", "$a = New-Object Net.Sockets.TcpClient"),
+    Example(
+        "type", "$a = New-Object -ComObject WScript.Shell", "$a = New-Object -ComObject CertificateAuthority.Request"
+    ),
+    Example(
+        "type",
+        "$a = New-Object CertificateAuthority.Request",
+        "$a = New-Object -ComObject CertificateAuthority.Request",
+    ),
+    Example("type", "$a = New-Object -ComObject Text.StringBuilder", "$a = New-Object Text.StringBuilder"),
+    Example(
+        "member",
+        "$a = New-Object -ComObject CertificateAuthority.Request\n$b = $a.GetRequestIdString()",
+        "$a = New-Object -ComObject CertificateAuthority.Request\n$b = $a.GetRequestId()",
+        at="GetRequest",
+    ),
+    Example(
+        "member",
+        "$a = New-Object -ComObject CertificateAuthority.Request\n$b = $a.GetCertificate()",
+        "$a = New-Object -ComObject CertificateAuthority.Request\n$b = $a.GetCertificate(1)",
+        at="GetCert",
+    ),
     Example(
         "type", "$a = [Microsoft.Win32.RegistryView]::Registry64", "$a = [Microsoft.Win32.RegistryValueKind]::DWord"
     ),

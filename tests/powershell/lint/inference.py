@@ -210,7 +210,7 @@ class Inference:
         name = command_name(node)
         elements = node.items("CommandElements")
         if name == "New-Object" and len(elements) > 1:
-            found = dotnet.resolve(elements[1].get("Value"))
+            found = dotnet.resolve(made_by(node).get("Value"))
             return frozenset({found}) if found else _ANY
         if name == "Where-Object" and node.role != "PipelineElements.0" and node.parent:
             before = node.parent.items("PipelineElements")[int(node.role.rpartition(".")[2]) - 1]
@@ -319,6 +319,12 @@ def command_name(command: Node) -> str:
     """The name that is called, '' when it is an expression."""
     first = command.items("CommandElements")[0]
     return first.get("Value") if first.type == "StringConstantExpression" else ""
+
+
+def made_by(command: Node) -> Node:
+    """What New-Object is to make: its first argument, after -ComObject the second one."""
+    elements = command.items("CommandElements")
+    return elements[2] if elements[1].type == "CommandParameter" and len(elements) > 2 else elements[1]
 
 
 def _assigned(variable: Node) -> Node | None:

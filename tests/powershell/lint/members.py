@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Types and members of .NET that CLR 2.0 with .NET Framework 3.5 does not have.
 
-* ``type``: a type that is not in the data files, or is newer; unknown is as bad as newer, so each type is looked up once;
+* ``type``: a type, or an object of COM, that is not in the data files, or is newer; unknown is as bad as newer, so each is looked up once;
 * ``member``: a static member, a constructor, or a member of a value whose type is known: newer, missing, or with a number of arguments
   that no overload of 3.5 takes; a property that 3.5 can only read; a name of an enumeration that 3.5 lacks;
 * ``overload``: an argument whose known type fits a newer overload exactly, and none of 3.5;
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from . import dotnet
 from .dotnet import NULL, UNKNOWN
-from .inference import Inference, Types, command_name
+from .inference import Inference, Types, command_name, made_by
 from .tree import Node, Problem, Script
 
 _INTRINSIC = ("psobject", "psbase", "psadapted", "psextended", "pstypenames")
@@ -73,9 +73,14 @@ def _type(node: Node, name: str, counts: Counts) -> Iterator[Problem]:
 
 def _constructor(command: Node, inference: Inference, counts: Counts) -> Iterator[Problem]:
     elements = command.items("CommandElements")
-    name = elements[1].get("Value") if len(elements) > 1 else ""
+    name = made_by(command).get("Value") if len(elements) > 1 else ""
     yield from _type(command, name, counts)
     owner = dotnet.resolve(name)
+    is_com = elements[1].get("ParameterName") == "ComObject" if len(elements) > 1 else False
+    if is_com != (owner in dotnet.com_objects()):
+        yield Problem(command.line, "type", f"{command.text}: nothing is known of such an object")
+    if is_com:
+        return
     arguments = _constructor_arguments(elements[2:], inference)
     if not owner or owner.endswith("[]") or arguments is None:
         return

@@ -12,7 +12,6 @@ PowerShell 2.0.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 
 from .flow import WRITERS, targets
@@ -35,7 +34,6 @@ _SCOPES = ("global:", "local:", "private:", "script:")
 
 def check(script: Script) -> Iterator[Problem]:
     written = {_name(variable) for definition in script.find(*WRITERS) for variable in targets(definition)}
-    written |= {argument.get("Value").lower() for argument in _error_variables(script)}
     for node in script.find("VariableExpression"):
         name = _name(node)
         if name not in written and name not in _AUTOMATIC and not name.startswith(_DRIVES):
@@ -47,11 +45,3 @@ def _name(variable: Node) -> str:
     for scope in _SCOPES:
         name = name.removeprefix(scope)
     return name
-
-
-def _error_variables(script: Script) -> Iterator[Node]:
-    for command in script.find("Command"):
-        elements = command.items("CommandElements")
-        for option, value in itertools.pairwise(elements):
-            if option.get("ParameterName").lower() == "errorvariable":
-                yield value

@@ -44,6 +44,7 @@ def test_findings_name_server_pool_and_severity() -> None:
         "severity": "critical",
         "server": "fe01",
         "pool": "pool01.contoso.example",
+        "waived": "false",
     }
     assert metrics(r.audit())["finding"][tuple(labels.items())] == 1
 

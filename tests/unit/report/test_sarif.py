@@ -72,7 +72,7 @@ STRUCTURE: t.Final = _object(
             results={
                 "type": "array",
                 "items": _object(
-                    ["message", "ruleId", "level", "locations", "partialFingerprints"],
+                    ["message", "ruleId", "level", "locations", "partialFingerprints", "suppressions"],
                     ruleId={"type": "string"},
                     ruleIndex={"type": "integer", "minimum": 0},
                     level=_LEVEL,
@@ -95,6 +95,15 @@ STRUCTURE: t.Final = _object(
                         ),
                     },
                     partialFingerprints={"type": "object", "additionalProperties": {"type": "string"}},
+                    suppressions={
+                        "type": "array",
+                        "items": _object(
+                            ["kind"],
+                            kind={"enum": ["inSource", "external"]},
+                            status={"enum": ["accepted", "underReview", "rejected"]},
+                            justification={"type": "string"},
+                        ),
+                    },
                 ),
             },
         ),
@@ -171,10 +180,11 @@ def test_a_finding_of_a_pool_alone_has_its_place() -> None:
 def test_a_hostile_name_is_text_and_no_control_character(attack: str) -> None:
     hostile, benign = run(r.hostile(r.ATTACKS[attack])), run(r.hostile("benign"))
     assert [result["ruleId"] for result in hostile["results"]] == [result["ruleId"] for result in benign["results"]]
-    for result in hostile["results"]:
+    for result, other in zip(hostile["results"], benign["results"], strict=True):
         texts = [result["message"]["text"], *(place["name"] for place in result["locations"][0]["logicalLocations"])]
+        texts += [each["justification"] for each in result["suppressions"]]
         assert all(line.isprintable() for text in texts for line in text.split("\n"))
-        assert len(result["message"]["text"].split("\n")) == 4
+        assert len(result["message"]["text"].split("\n")) == len(other["message"]["text"].split("\n"))
 
 
 def test_a_megabyte_of_name_stays_a_bounded_file() -> None:

@@ -24,6 +24,8 @@ SCHEMA: t.Final = json.loads((ROOT / "docs" / "report.schema.json").read_text("u
 REPORTS: t.Final[dict[str, t.Callable[[], Report]]] = {
     "audit": r.audit,
     "remediation": r.remediation,
+    "waived": r.waived,
+    "later": r.later,
     "hostile": lambda: r.hostile("\ud800\x00<x>"),
 }
 

@@ -1,0 +1,450 @@
+# Copyright (c) 2026, the sfb.kb4023993 contributors
+# GNU General Public License v3.0-or-later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Saved evidence as it would be after a change, for the same judging code; and what a judgement of it says. Pure.
+
+Each supposition alters the evidence where the change itself would be seen: a registry value is gone, a certificate is in the store and on
+the ports, a file of .NET holds the check. Whatever needs a restart of Web Conferencing to count is altered together with that restart.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import typing as t
+
+from .compare import ConnectionChange, Moment, connection_changes
+from .evidence import Evidence, Presented, SystemDll
+from .findings import Judgement
+from .fleet import Fleet, HostView, InventoryHost, build_fleet
+from .host.operations import (
+    CertificatesReply,
+    ChainCertificate,
+    LyncCommandReply,
+    ProcessState,
+    RegistryListReply,
+    StoreCertificate,
+    TlsPeerReply,
+)
+from .knowledge import loader as knowledge
+from .public_renewal import without_client_authentication
+from .records import target_name
+from .rules.opt_outs import override_path
+from .rules.role_certificate import thumbprint
+from .rules.times import format_time, parse_time
+from .rules.verdict import ORDER
+from .words import counted
+
+SCHEMA: t.Final = 1
+ALL: t.Final = "all"
+_PROCESS: t.Final = "DataMCUSvc"
+_SHOWN: t.Final = 8
+
+
+class WhatIfError(ValueError):
+    """A supposition that cannot be made; the text says why."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HostCertificate:
+    """A host presents this certificate (DER), with the other certificates of its file."""
+
+    host: str
+    leaf: bytes
+    others: tuple[bytes, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Supposition:
+    """What is supposed. Hosts by inventory name; ``("all",)`` for every Front End where it changes something."""
+
+    override_gone: tuple[str, ...] = ()
+    certificates: tuple[HostCertificate, ...] = ()
+    update_installed: tuple[str, ...] = ()
+    public_renewal: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """What would become of the connections. ``counts``: how many end in each verdict that was another before, and ``broken_already``.
+
+    ``connections``: those with another verdict than now, worst first. ``notes``: what the answer does not know, and what was supposed
+    without effect.
+    """
+
+    schema: int = SCHEMA
+    sentence: str
+    supposed: tuple[str, ...]
+    judged: Moment
+    evidence_from_utc: str | None
+    evidence_to_utc: str | None
+    counts: dict[str, int]
+    connections: tuple[ConnectionChange, ...]
+    notes: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Supposed:
+    """The altered fleet. ``words``: what is supposed; ``notes``: what is to be said beside the answer."""
+
+    hosts: tuple[InventoryHost, ...]
+    words: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def suppose(hosts: t.Sequence[InventoryHost], what: Supposition) -> Supposed:
+    """The fleet as it would be.
+
+    :raises WhatIfError: nothing is supposed, or a host is named that the fleet does not have.
+    """
+    _check(hosts, what)
+    words: list[str] = []
+    notes: list[str] = []
+    if what.public_renewal:
+        words.append("the certificates of public CAs were renewed without clientAuth")
+        hosts = _renewed(hosts, notes)
+    if what.certificates:
+        named = _few([each.host for each in what.certificates])
+        words.append(
+            f"{named} presented {'another certificate' if len(what.certificates) == 1 else 'other certificates'}"
+        )
+        notes.append(
+            "Whether the Front Ends trust a certificate that they never saw was not asked; its usages were judged."
+        )
+        for each in what.certificates:
+            hosts = _with_certificate(hosts, each, notes)
+    if what.override_gone:
+        words.append(f"the override were gone {_where(what.override_gone)}, and Web Conferencing restarted")
+        hosts = _on_front_ends(hosts, what.override_gone, _without_override, "has no override to remove", notes)
+    if what.update_installed:
+        words.append(f"the check were in .NET {_where(what.update_installed)}")
+        hosts = _on_front_ends(hosts, what.update_installed, _with_check, "checks the usages already", notes)
+    return Supposed(hosts=tuple(hosts), words=tuple(words), notes=tuple(notes))
+
+
+def forecast(now: Judgement, then: Judgement, supposed: Supposed) -> Forecast:
+    """What the supposed fleet's judgement says beside the one of the fleet as it is."""
+    changes = sorted(connection_changes(now, then), key=lambda c: (ORDER.index(c.later), c.validator, c.peer, c.ports))
+    counts: dict[str, int] = {verdict: sum(c.later == verdict for c in changes) for verdict in ORDER[:-1]}
+    counts["broken_already"] = sum(connection.verdict == "broken" for connection in now.connections) - sum(
+        change.earlier == "broken" for change in changes
+    )
+    notes = list(supposed.notes)
+    lost = len({(c.validator, c.peer) for c in now.connections} ^ {(c.validator, c.peer) for c in then.connections})
+    if lost:
+        notes.append(
+            f"{counted(lost, 'connection')} cannot be compared: with the supposed names the pools of the servers would be others."
+        )
+    times = sorted(host.evidence_utc for host in now.hosts if host.evidence_utc)
+    return Forecast(
+        sentence=_sentence(supposed.words, counts, total=len(then.connections)),
+        supposed=supposed.words,
+        judged=Moment(run_id=now.run_id, judged_utc=now.judged_utc),
+        evidence_from_utc=times[0] if times else None,
+        evidence_to_utc=times[-1] if times else None,
+        counts=counts,
+        connections=tuple(changes),
+        notes=tuple(notes),
+    )
+
+
+def _sentence(words: t.Sequence[str], counts: t.Mapping[str, int], *, total: int) -> str:
+    clauses: list[str] = []
+    for verdict, text in (
+        ("broken", "would break"),
+        ("not_assessed", "could not be told any more"),
+        ("latent", "would become latent"),
+        ("mitigated", "would depend on an opt-out"),
+        ("compliant", "would be well"),
+    ):
+        if counts[verdict]:
+            clauses.append(f"{counts[verdict]} of {counted(total, 'connection') if not clauses else total} {text}")
+    said = "; ".join(clauses) if clauses else f"none of {counted(total, 'connection')} would change"
+    if counts["broken_already"]:
+        said += f"; {counts['broken_already']} {'is' if counts['broken_already'] == 1 else 'are'} broken already, and would stay so"
+    return f"KB4023993: if {', and if '.join(words)}, {said}."
+
+
+def _check(hosts: t.Sequence[InventoryHost], what: Supposition) -> None:
+    if what == Supposition():
+        raise WhatIfError(
+            "Nothing is supposed. Set one or more of sfb_kb4023993_what_if_override_gone, sfb_kb4023993_what_if_certificate, "
+            "sfb_kb4023993_what_if_update_installed and sfb_kb4023993_what_if_public_renewal."
+        )
+    known = {host.name for host in hosts}
+    named = [each.host for each in what.certificates]
+    for names in (what.override_gone, what.update_installed):
+        if names != (ALL,):
+            named += names
+    for name in named:
+        if name not in known:
+            raise WhatIfError(
+                f"There is no host {name[:80]!r} among the hosts of this play. Name hosts as the inventory does, or all."
+            )
+    twice = next(
+        (each.host for each in what.certificates if sum(o.host == each.host for o in what.certificates) > 1), None
+    )
+    if twice is not None:
+        raise WhatIfError(f"Two certificates are given for {twice}. One host presents one.")
+
+
+def _where(names: tuple[str, ...]) -> str:
+    return "everywhere" if names == (ALL,) else f"on {_few(names)}"
+
+
+def _few(names: t.Sequence[str]) -> str:
+    shown = ", ".join(names[:_SHOWN])
+    return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown
+
+
+# ---- on Front Ends: the override, .NET
+
+
+def _on_front_ends(
+    hosts: t.Sequence[InventoryHost],
+    names: tuple[str, ...],
+    change: t.Callable[[HostView, Evidence], Evidence | None],
+    without_effect: str,
+    notes: list[str],
+) -> tuple[InventoryHost, ...]:
+    """Alter the evidence of the named Front Ends; hosts that were named and where it changes nothing are noted."""
+    views = build_fleet(hosts).views
+    altered = []
+    for host in hosts:
+        new, view = host, views[host.name]
+        if names == (ALL,) or host.name in names:
+            evidence = host.evidence
+            made = change(view, evidence) if evidence is not None and view.role.role == "front_end" else None
+            if made is not None:
+                new = dataclasses.replace(host, evidence=made)
+            elif names != (ALL,):
+                notes.append(f"{host.name}: {_no_front_end(view) or f'it {without_effect}'}.")
+        altered.append(new)
+    return tuple(altered)
+
+
+def _no_front_end(view: HostView) -> str | None:
+    if view.source.evidence is None:
+        return "there is no saved evidence of it, so nothing can be said"
+    return None if view.role.role == "front_end" else "it is no Front End, so it checks nobody"
+
+
+def _without_override(view: HostView, evidence: Evidence) -> Evidence | None:
+    """The override's value deleted and the service restarted; other opt-outs stay. None where there is no override."""
+    opt_outs = evidence.opt_outs
+    override = view.opt_outs.override if view.opt_outs else None
+    if opt_outs is None or override is None:
+        return None
+
+    def kept(values: RegistryListReply | None, clr: str, view_of_key: t.Any) -> RegistryListReply | None:
+        if values is None:
+            return None
+        path = override_path(clr)
+        left = tuple(v for v in values.values if target_name(path, v.name, view_of_key) != override.key)
+        return dataclasses.replace(values, values=left)
+
+    keys = tuple(
+        dataclasses.replace(key, executables=kept(key.executables, key.clr, key.view)) for key in opt_outs.keys
+    )
+    return _restarted(view, dataclasses.replace(evidence, opt_outs=dataclasses.replace(opt_outs, keys=keys)))
+
+
+def _with_check(view: HostView, evidence: Evidence) -> Evidence | None:
+    """Every System.dll of the host holds the check, and the service restarted. None where that is so already."""
+    if view.enforcement is not None and view.enforcement.enforcement == "enforces":
+        return None
+    dotnet = evidence.dotnet
+    if dotnet is None:
+        return None
+    dlls = tuple(
+        dataclasses.replace(dll, marker_utf16=True, marker_ascii=True) if dll.exists else dll
+        for dll in dotnet.system_dlls
+    )
+    present = {dll.clr for dll in dlls if dll.exists}
+    dlls += tuple(
+        SystemDll(
+            clr=known.clr,
+            path=known.path,
+            exists=True,
+            version=None,
+            created_utc=None,
+            modified_utc=None,
+            marker_utf16=True,
+            marker_ascii=True,
+        )
+        for known in knowledge.system_dlls()
+        if known.clr not in present
+    )
+    return _restarted(view, dataclasses.replace(evidence, dotnet=dataclasses.replace(dotnet, system_dlls=dlls)))
+
+
+def _restarted(view: HostView, evidence: Evidence) -> Evidence:
+    """A new process, started after everything that was read of the host; nothing where the service does not run."""
+    read = parse_time(evidence.system.time_utc) if evidence.system else None
+    if not view.role.running or evidence.system is None or read is None:
+        return evidence
+    started, now = (format_time(read + datetime.timedelta(minutes=minutes)) for minutes in (1, 2))
+    others = tuple(p for p in evidence.processes or () if p.name.lower() != _PROCESS.lower())
+    process = ProcessState(name=_PROCESS, pid=0, path=view.role.executable, started_utc=started)
+    return dataclasses.replace(
+        evidence,
+        processes=(*others, process),
+        system=dataclasses.replace(evidence.system, time_utc=now),
+    )
+
+
+# ---- certificates
+
+
+def _with_certificate(
+    hosts: t.Sequence[InventoryHost], given: HostCertificate, notes: list[str]
+) -> tuple[InventoryHost, ...]:
+    """The host has this certificate assigned and shows it to everybody who asks."""
+    fleet = build_fleet(hosts)
+    view = fleet.views[given.host]
+    names = _names(fleet, view)
+    if not names:
+        notes.append(f"{given.host}: no Front End of this inventory is known to connect to it.")
+    issuers = tuple(dict.fromkeys([*given.others, *_issuers(hosts)]))
+    reply = TlsPeerReply(connected=True, certificate=given.leaf, issuers=issuers, failure=None)
+    port = next(p.number for p in knowledge.ports() if p.purpose == "probe")
+    altered = []
+    for host in hosts:
+        evidence = host.evidence
+        if evidence is not None:
+            others = tuple(each for each in evidence.presented if each.host.lower() not in names)
+            if host.name == given.host:
+                evidence = _holding(view, evidence, given.leaf, issuers, reply)
+            elif fleet.views[host.name].role.role == "front_end":
+                seen = tuple(Presented(host=name, port=port, reply=reply) for name in sorted(names))
+                evidence = dataclasses.replace(evidence, presented=(*seen, *others))
+        altered.append(dataclasses.replace(host, evidence=evidence))
+    return tuple(altered)
+
+
+def _names(fleet: Fleet, view: HostView) -> frozenset[str]:
+    """What those that connect to the host call it."""
+    label = view.name.lower().split(".")[0]
+    return frozenset(
+        name
+        for link in fleet.links
+        if link.peer == view.name or link.peer.lower() == view.full_name or link.peer.lower().split(".")[0] == label
+        for name in link.names
+    )
+
+
+def _issuers(hosts: t.Iterable[InventoryHost]) -> t.Iterator[bytes]:
+    """CA certificates of the company, as its servers hold them: a new certificate is most likely from one of these."""
+    for host in hosts:
+        for issuer in host.evidence.certificates.issuers if host.evidence and host.evidence.certificates else ():
+            yield issuer.certificate
+
+
+def _holding(
+    view: HostView, evidence: Evidence, leaf: bytes, issuers: tuple[bytes, ...], reply: TlsPeerReply
+) -> Evidence:
+    role = view.role.role
+    use = next((u.use for u in knowledge.certificate_uses() if u.role == role and u.handling == "judged"), None)
+    ports = [p.number for p in knowledge.ports() if p.purpose == "probe" and p.certificate_use == use]
+    if use is None or not ports:
+        return evidence
+    old = evidence.certificates or CertificatesReply(certificates=(), issuers=(), truncated=False)
+    known = {issuer.certificate for issuer in old.issuers}
+    store = dataclasses.replace(
+        old,
+        certificates=(
+            StoreCertificate(
+                certificate=leaf,
+                has_private_key=True,
+                usage_property=None,
+                chain=tuple(map(thumbprint, issuers)),
+            ),
+            *old.certificates,
+        ),
+        issuers=(
+            *old.issuers,
+            *(ChainCertificate(certificate=ca, usage_property=None) for ca in issuers if ca not in known),
+        ),
+    )
+    own = tuple(each for each in evidence.presented if each.host or each.port not in ports)
+    return dataclasses.replace(
+        evidence,
+        certificates=store,
+        lync_certificates=_assigned(evidence.lync_certificates, use, thumbprint(leaf)),
+        presented=(*(Presented(host="", port=port, reply=reply) for port in ports), *own),
+    )
+
+
+def _assigned(reply: LyncCommandReply | None, use: str, mark: str) -> LyncCommandReply | None:
+    """What Get-CsCertificate would say; where it did not answer, the ports tell."""
+    if reply is None:
+        return None
+    objects = tuple(
+        {**entry, "Thumbprint": (mark,)} if use in entry.get("Use", ()) else entry for entry in reply.objects
+    )
+    return dataclasses.replace(reply, objects=objects)
+
+
+def _renewed(hosts: t.Sequence[InventoryHost], notes: list[str]) -> tuple[InventoryHost, ...]:
+    """Every certificate of a public CA, wherever it was seen, is a renewal of it without clientAuth."""
+    renewals: dict[bytes, bytes] = {}
+    cutoffs: dict[str, None] = {}
+    leaves = dict.fromkeys(leaf for host in hosts if host.evidence for leaf in _leaves(host.evidence))
+    for leaf in leaves:
+        found = without_client_authentication(leaf)
+        if found is not None:
+            renewals[leaf], name = found
+            cutoffs[name] = None
+    if not renewals:
+        notes.append("No certificate here is of a public CA that is known to stop issuing clientAuth.")
+        return tuple(hosts)
+    notes.append(
+        f"Supposed renewals have the names and the CA of the certificate of today, and serverAuth alone; their "
+        f"thumbprints are made up. {'; '.join(sorted(cutoffs))}."
+    )
+    marks = {thumbprint(old): thumbprint(new) for old, new in renewals.items()}
+    return tuple(
+        dataclasses.replace(host, evidence=_exchanged(host.evidence, renewals, marks)) if host.evidence else host
+        for host in hosts
+    )
+
+
+def _leaves(evidence: Evidence) -> t.Iterator[bytes]:
+    for reading in evidence.presented:
+        if reading.reply.certificate:
+            yield reading.reply.certificate
+    for entry in evidence.certificates.certificates if evidence.certificates else ():
+        yield entry.certificate
+
+
+def _exchanged(evidence: Evidence, renewals: t.Mapping[bytes, bytes], marks: t.Mapping[str, str]) -> Evidence:
+    store, reply = evidence.certificates, evidence.lync_certificates
+    if store is not None:
+        entries = tuple(
+            dataclasses.replace(entry, certificate=renewals.get(entry.certificate, entry.certificate))
+            for entry in store.certificates
+        )
+        store = dataclasses.replace(store, certificates=entries)
+    if reply is not None:
+        objects = tuple(
+            {**entry, "Thumbprint": tuple(_exchanged_mark(mark, marks) for mark in entry["Thumbprint"])}
+            if "Thumbprint" in entry
+            else entry
+            for entry in reply.objects
+        )
+        reply = dataclasses.replace(reply, objects=objects)
+    presented = tuple(
+        dataclasses.replace(
+            reading,
+            reply=dataclasses.replace(
+                reading.reply,
+                certificate=renewals.get(reading.reply.certificate or b"", reading.reply.certificate),
+            ),
+        )
+        for reading in evidence.presented
+    )
+    return dataclasses.replace(evidence, certificates=store, lync_certificates=reply, presented=presented)
+
+
+def _exchanged_mark(mark: str, marks: t.Mapping[str, str]) -> str:
+    return marks.get(mark.replace(" ", "").upper(), mark)

@@ -1,0 +1,110 @@
+# Copyright (c) 2026, the sfb.kb4023993 contributors
+# GNU General Public License v3.0-or-later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""certreq_new with a program of the name certreq.exe that reads the INF and makes a real request, as certreq would."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import certificate_operations as c
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import operations as o
+from cryptography import x509
+from powershell.runner import Engine
+
+_PROGRAM = """#!{python}
+import configparser, os, subprocess, sys, time
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+trouble = os.environ.get("CERTREQ_TROUBLE", "")
+new, quiet, source, target = sys.argv[1:]
+assert (new, quiet) == ("-new", "-q")
+raw = open(source, "rb").read()
+assert raw[:2] == bytes([0xFF, 0xFE])
+inf = configparser.RawConfigParser(strict=False)
+inf.read_string(raw.decode("utf-16"))
+subject = inf["NewRequest"]["Subject"].strip('"').removeprefix("CN=")
+if trouble == "asks":
+    print("Overwrite?", sys.stdin.read() or "nobody answers")
+if trouble == "hangs":
+    open(target, "w").write("half")
+    time.sleep(600)
+if trouble == "fails":
+    print("Zertifikatsanforderungsprozessor: Falscher Parameter. 0x80070057")
+    sys.exit(87)
+request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, subject)]))
+key = rsa.generate_private_key(65537, int(inf["NewRequest"]["KeyLength"]))
+pem = request.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode().replace(" CERT", " NEW CERT")
+open(target, "w", encoding="ascii", newline="\\r\\n").write(pem)
+print("CertReq: Anforderung erstellt [[sfb.kb4023993-")
+"""
+_INF = '[Version]\r\nSignature="$Windows NT$"\r\n[NewRequest]\r\nSubject = "CN=会議 $(exit 9) `x%PATH%"\r\nKeyLength = 2048\r\n'
+
+
+@pytest.fixture
+def ask(engine: Engine, tmp_path: Path) -> t.Callable[..., t.Any]:
+    """Run certreq_new where there is such a program; nothing may stay on disk."""
+    program = tmp_path / "bin" / "certreq.exe"
+    program.parent.mkdir()
+    program.write_text(_PROGRAM.replace("{python}", sys.executable), encoding="utf-8")
+    program.chmod(0o755)
+    # A quotation mark of the path would end the argument; a blank must not.
+    temporary = tmp_path / "tempo rary"
+    temporary.mkdir()
+
+    def run(*, trouble: str = "", seconds: int = 40, path: str | None = None) -> t.Any:
+        variables = {
+            "PATH": path or f"{program.parent}:{os.environ['PATH']}",
+            "TMPDIR": str(temporary),
+            "CERTREQ_TROUBLE": trouble,
+            "DOTNET_EnableDiagnostics": "0",
+        }
+        there = Engine(engine.program, variables)
+        reply, after = there.run(c.CertreqNew(inf=_INF, seconds=seconds), o.System())
+        assert after.error is None
+        assert list(temporary.iterdir()) == []
+        return reply
+
+    return run
+
+
+Ask = t.Callable[..., t.Any]
+
+
+@pytest.mark.parametrize("trouble", ["", "asks"])
+def test_a_request(ask: Ask, trouble: str) -> None:
+    """What it prints does not get between the words of the reply, and a question of it finds nobody."""
+    value = ask(trouble=trouble).value
+    assert (value.module, value.denied, value.failure, value.exit_code) == (None, False, None, 0)
+    assert value.csr.startswith("-----BEGIN NEW CERTIFICATE REQUEST-----\r\n")
+    csr = x509.load_pem_x509_csr(value.csr.encode("ascii"))
+    assert csr.is_signature_valid
+    assert csr.subject.rfc4514_string() == "CN=会議 $(exit 9) `x%PATH%"
+
+
+def test_its_words_are_for_people(ask: Ask) -> None:
+    assert ask(trouble="fails").value == c.RequestReply(
+        module=None,
+        denied=False,
+        failure="Zertifikatsanforderungsprozessor: Falscher Parameter. 0x80070057",
+        exit_code=87,
+        csr=None,
+    )
+
+
+def test_it_is_ended_when_its_time_is_over(ask: Ask) -> None:
+    started = time.monotonic()
+    error = ask(trouble="hangs", seconds=3).error
+    assert (error.type, error.message) == ("deadline", "certreq did not end in time")
+    assert time.monotonic() - started < 30
+
+
+def test_no_such_program(ask: Ask, tmp_path: Path) -> None:
+    assert ask(path=str(tmp_path)).error.type == "not_found"
