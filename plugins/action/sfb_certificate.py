@@ -51,6 +51,6 @@ class ActionModule(SfbAction):
         outcome = work_on(work, lambda: Session(self, host=host), shared=arguments["shared"])
         if outcome is None:
             return {"changed": False, "skipped": True, "skip_reason": "The run has nothing for this host in this step."}
-        if outcome.status != "unchanged":
+        if outcome.status != "unchanged" and step not in ("hand_over", "note"):
             progress(host, f"{outcome.status}: {outcome.message}")
         return {"changed": outcome.status == "changed", "status": outcome.status, "msg": outcome.message}

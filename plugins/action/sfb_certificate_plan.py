@@ -8,8 +8,8 @@ from __future__ import annotations
 import typing as t
 
 from ..plugin_utils.judging import judge, refuse_different_settings
-from ..plugin_utils.renewal.replacements import RenewalPolicy
-from ..plugin_utils.renewal_flow import Flow, refusals_by_host
+from ..plugin_utils.renewal_flow import Flow
+from ..plugin_utils.renewal_stages import STAGES
 from ..plugin_utils.run import Run
 from ..plugin_utils.task import (
     PREFIX,
@@ -20,7 +20,6 @@ from ..plugin_utils.task import (
     fleet_hosts,
     progress,
 )
-from ..plugin_utils.words import counted
 
 
 class ActionModule(SfbAction):
@@ -32,7 +31,7 @@ class ActionModule(SfbAction):
         "stage": {
             "type": "str",
             "required": True,
-            "choices": ["plan", "requested", "trust", "trusted", "waves", "put_back", "results"],
+            "choices": list(STAGES),
         },
         "reading": {"type": "str", "choices": ["before", "after"], "default": "before"},
         "trusted_elsewhere": {"type": "list", "elements": "str", "default": []},
@@ -46,70 +45,7 @@ class ActionModule(SfbAction):
         now = controller_now()
         assessment = judge(run, hosts, arguments["reading"], now=now, version=collection_version())
         flow = Flow(run=run, state_dir=arguments["state_dir"], assessment=assessment, now=now)
-        stage: t.Callable[[Flow, dict[str, t.Any]], Result] = getattr(self, f"_{arguments['stage']}")
-        return {"changed": False, **stage(flow, arguments)}
-
-    def _plan(self, flow: Flow, arguments: dict[str, t.Any]) -> Result:
-        policy = RenewalPolicy(hosts_trusted_elsewhere=tuple(arguments["trusted_elsewhere"]))
-        plan = flow.plan(policy, write=not self.check_mode)
-        todo = [chosen.servers[0] for chosen in plan.replacements if chosen.step == "planned"]
-        progress(
-            "plan",
-            f"{counted(len(plan.replacements), 'certificate')} to replace, {counted(len(todo), 'request')} to make",
-        )
-        for refusal in plan.refused:
-            progress(refusal.host, f"refused: {refusal.reason}")
-        return {
-            "requests": todo,
-            "certificates": {chosen.id: chosen.step for chosen in plan.replacements},
-            "refused": refusals_by_host(plan.refused),
-        }
-
-    def _requested(self, flow: Flow, arguments: dict[str, t.Any]) -> Result:
-        del arguments
-        return {"hand_in": [] if self.check_mode else flow.requested(), "led": _led(flow)}
-
-    def _trust(self, flow: Flow, arguments: dict[str, t.Any]) -> Result:
-        del arguments
-        return {"ask": flow.ask_trust()}
-
-    def _trusted(self, flow: Flow, arguments: dict[str, t.Any]) -> Result:
-        judgement = flow.judge_trust(trusted_elsewhere=arguments["trusted_elsewhere"])
-        return {"install": sorted(host for host, missing in judgement.install.items() if missing)}
-
-    def _waves(self, flow: Flow, arguments: dict[str, t.Any]) -> Result:
-        judgement = flow.judge_trust(trusted_elsewhere=arguments["trusted_elsewhere"])
-        for problem in judgement.problems:
-            progress(problem.host, f"does not accept the new chain: {problem.text}")
-        number = flow.waves(judgement)
-        planned = flow.renewal.installations()
-        targets = planned.hosts if planned else ()
-        shared = sorted({target.record_id for target in targets if not target.lead})
-        records = flow.records()
-        return {
-            "waves": number,
-            "hosts": [target.host for target in targets],
-            "leads": sorted({records[target.record_id].servers[0] for target in targets}),
-            "sharing": {
-                name: records[target.record_id].servers[0]
-                for target in targets
-                if not target.lead
-                for name in [target.host]
-            },
-            "shared_from": sorted({records[name].servers[0] for name in shared}),
-        }
-
-    def _put_back(self, flow: Flow, arguments: dict[str, t.Any]) -> Result:
-        del arguments
-        number = flow.put_back()
-        planned = flow.renewal.installations()
-        return {"waves": number, "hosts": [target.host for target in planned.hosts] if planned else []}
-
-    def _results(self, flow: Flow, arguments: dict[str, t.Any]) -> Result:
-        results = flow.results(sign_failure=arguments["sign_failure"])
-        return {"waiting": list(results.waiting), "refused": refusals_by_host(results.refused)}
-
-
-def _led(flow: Flow) -> list[str]:
-    """The servers that hold the record of a request."""
-    return sorted({record.servers[0] for record in flow.records().values() if record.csr})
+        stage = STAGES[arguments["stage"]](flow, arguments, preview=self.check_mode)
+        for host, text in stage.lines:
+            progress(host, text)
+        return {"changed": False, **stage.result}

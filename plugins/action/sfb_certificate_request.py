@@ -14,8 +14,7 @@ from ..plugin_utils.signing.arguments import SPEC, method_of, policy_of, resolut
 from ..plugin_utils.signing.ca_host import SessionCaHost
 from ..plugin_utils.signing.files import FilesMethod
 from ..plugin_utils.signing.responses import SigningError
-from ..plugin_utils.signing.sign import Outcome
-from ..plugin_utils.signing.work import Work, check_ca, preview, sign_all, summary
+from ..plugin_utils.signing.work import Work, check_ca, outcome_facts, preview, sign_all, summary
 from ..plugin_utils.task import Result, SfbAction, controller_now, progress
 
 
@@ -24,6 +23,11 @@ class ActionModule(SfbAction):
 
     def perform(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
         host = str(self._task.delegate_to or task_vars["inventory_hostname"])
+        if arguments["method"] == "certreq" and host == "localhost":
+            raise AnsibleActionFail(
+                "Method certreq asks the CA through a domain-joined Windows host: name it by sfb_kb4023993_ca_host (in the inventory), or "
+                "choose another way by sfb_kb4023993_ca_method (web, files)."
+            )
         try:
             method = method_of(arguments, lambda: SessionCaHost(Session(self, host=host, delegated=True), host=host))
             if arguments["preflight"]:
@@ -51,7 +55,7 @@ class ActionModule(SfbAction):
         result: Result = {
             "changed": work.changed,
             "msg": summary(work),
-            "certificates": [_shown(outcome) for outcome in work.outcomes],
+            "certificates": [outcome_facts(outcome) for outcome in work.outcomes],
         }
         if isinstance(method, FilesMethod) and method.unusable:
             result["warnings"] = method.unusable
@@ -60,22 +64,6 @@ class ActionModule(SfbAction):
         if work.failures:
             result.update(failed=True, msg=" ".join([result["msg"], *work.failures]))
         return result
-
-
-def _shown(outcome: Outcome) -> Result:
-    record = outcome.record
-    return {
-        "id": record.id,
-        "servers": list(record.servers),
-        "uses": list(record.uses),
-        "step": record.step,
-        "message": outcome.message,
-        "failed": outcome.failed,
-        "request_id": record.submission.request_id if record.submission else None,
-        "thumbprint": record.new.thumbprint if record.new else None,
-        "not_after_utc": record.new.not_after_utc if record.new else None,
-        "problems": [problem.id for problem in record.problems],
-    }
 
 
 def _diff(work: Work) -> dict[str, str]:

@@ -15,6 +15,7 @@ from ..plugin_utils.judging import (
     judge,
     judge_saved,
     plan_changes,
+    plan_facts,
     refuse_different_settings,
 )
 from ..plugin_utils.report.document import verdict_counts
@@ -43,6 +44,7 @@ class ActionModule(SfbAction):
         "goal": {"type": "str", "choices": list(t.get_args(Goal))},
         "restart": {"type": "str", "choices": ["now", "later"], "default": "now"},
         "override_latent": {"type": "bool", "default": False},
+        "quiet_minutes": {"type": "int", "default": 25},
         "plan": {"type": "path"},
         "plan_sha256": {"type": "str", "default": ""},
     }
@@ -66,20 +68,17 @@ class ActionModule(SfbAction):
                 check_results(run, found[0], assessment)
         elif arguments["goal"]:
             policy = Policy(
-                goal=arguments["goal"], restart=arguments["restart"], override_latent=arguments["override_latent"]
+                goal=arguments["goal"],
+                restart=arguments["restart"],
+                override_latent=arguments["override_latent"],
+                quiet_minutes=arguments["quiet_minutes"],
             )
             approved = (arguments["plan"], arguments["plan_sha256"]) if arguments["plan"] else None
             plan, sha256 = plan_changes(run, assessment, policy, approved=approved)
             progress(
                 "plan", f"{counted(len(plan.hosts), 'server')} to change, {counted(plan.waves, 'wave')} of restarts"
             )
-            result["plan"] = {
-                "path": str(run.plan_path),
-                "sha256": sha256,
-                "hosts": [host.host for host in plan.hosts],
-                "waves": plan.waves,
-                "refused": {refusal.host: refusal.reason for refusal in plan.refused},
-            }
+            result["plan"] = {"path": str(run.plan_path), "sha256": sha256, **plan_facts(plan)}
         return result
 
     def _saved(self, run: Run, hosts: Hosts, state_dirs: list[str]) -> Result:

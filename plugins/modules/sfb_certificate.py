@@ -80,8 +80,8 @@ notes:
   - "Second hop. On Front Ends of a pool from Lync Server 2013 on, O(step=install) and O(step=put_back) have the pool asked and, from Skype
     for Business Server 2015 on, taken over. From there other servers are reached in the account's name, so connect with Kerberos and
     C(ansible_winrm_kerberos_delegation), or with CredSSP. Where they fail, nothing is stopped, but the certificate is assigned by then; the
-    next run goes on from there. Edge Servers, Standard Edition servers and Lync Server 2010 need no second hop. C(Request-CsCertificate) may need one on a Front End; where it fails,
-    C(certreq -new) takes its place, which needs none."
+    next run goes on from there. Edge Servers, Standard Edition servers and Lync Server 2010 need no second hop. C(Request-CsCertificate) may
+    need one on a Front End; where it fails, C(certreq -new) takes its place, which needs none."
   - C(Request-CsCertificate) and C(certreq) write files. They are in a folder of their own below the temporary folder of the account, which only
     administrators may open, and which is removed at once. No private key is in them.
   - C(docs/certificate-request.md) and C(docs/certificate-install.md) of the collection say what each step does on the server, what users

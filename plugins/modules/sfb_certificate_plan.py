@@ -171,6 +171,11 @@ shared_from:
   elements: str
   returned: with O(stage=waves)
   sample: [edge01]
+complete:
+  description: Whether every certificate that was to be replaced is in use, by the reading, and nothing waits or was refused.
+  type: bool
+  returned: with O(stage=results)
+  sample: false
 waiting:
   description: The servers whose certificate waits for a CA, which is no failure.
   type: list

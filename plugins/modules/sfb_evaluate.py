@@ -50,7 +50,7 @@ options:
       - Make a plan. V(override) turns the check off where connections are broken; V(rollback) puts back what was there before.
       - V(bridge) turns the check off where old certificates are about to be put back, on their servers and on those that check them.
       - V(retire) takes the override away, whoever wrote it, when no certificate needs it any more; first on one Front End, and on the others
-        after a quiet time. Where it may not go yet, the plan has nothing.
+        after a quiet time. Where it may not go yet, the plan has nothing, and RV(plan.notes) says why.
       - Used for the reading V(before) only.
     type: str
     choices: [override, rollback, bridge, retire]
@@ -63,6 +63,12 @@ options:
     description: Also plan the override where a certificate is bad but .NET does not check it yet.
     type: bool
     default: false
+  quiet_minutes:
+    description:
+      - For O(goal=retire), minutes that one Front End has to run without the override and without a failure, before the others lose theirs.
+        The product logs a lost Edge again after 20 minutes, so it should be longer than that.
+    type: int
+    default: 25
   plan:
     description:
       - A plan file that somebody approved, to be used instead of a new plan. Hosts that are not in this play or could not be read are
@@ -179,6 +185,17 @@ plan:
       type: int
       returned: always
       sample: 4
+    wait_seconds:
+      description: With O(goal=retire), how long to wait after this plan before the others can lose their override; else 0.
+      type: int
+      returned: always
+      sample: 1501
+    notes:
+      description: With O(goal=retire), why something is left as it is.
+      type: list
+      elements: str
+      returned: always
+      sample: ["The override stays everywhere. edge02: it was not read in this run: see --limit"]
     refused:
       description: Hosts that would need a change which the plan does not make, with the reason.
       type: dict

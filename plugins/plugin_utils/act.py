@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the sfb.kb4023993 contributors
 # GNU General Public License v3.0-or-later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Carries out one host's part of a plan. The only module that changes a host.
+"""Carries out one host's part of a plan. Of the override; ``certificate_steps`` has what workaround 1 does on a host.
 
 Each step is recorded on the server before it is made, in the same batch, and a batch of changes stops at the first operation that
 fails or is refused. So a run that dies anywhere leaves the host in a state that the next run can name and finish.

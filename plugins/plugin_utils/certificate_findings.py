@@ -43,6 +43,7 @@ def certificate_findings(
     """What is wrong around the certificate of one Front End or Edge."""
     view = fleet.views[host.name]
     yield from _misplaced_roots(view, make)
+    yield from _unfinished(view, make)
     own = _in_use(view)
     if own is None or own.facts is None:
         return
@@ -52,6 +53,23 @@ def certificate_findings(
         yield from _newer_findings(_newer(view, own, own.facts, judge, now), own, make)
     if view.role.role == "edge":
         yield from _pool_findings(fleet, view, own, make)
+
+
+def _unfinished(view: HostView, make: Make) -> t.Iterator[Finding]:
+    """What a run of this collection has begun on this server and not ended, by the server's own record."""
+    restart = view.records.services
+    if restart is not None:
+        how = "failed over" if restart.failover else "restarted"
+        services = ", ".join(restart.running)
+        yield make(
+            "KB4023993-SERVICES-UNFINISHED", evidence=[f"{how} since {restart.begun_utc}; has to run: {services}"]
+        )
+    for record in view.records.certificates:
+        if record.step != "done":
+            lines = [f"{', '.join(record.uses)}: {record.step} since {record.time_utc}, in place of {record.replaces}"]
+            if record.handed_in and record.handed_in.request_id:
+                lines.append(f"{record.handed_in.ca} has the request as {record.handed_in.request_id}")
+            yield make("KB4023993-RENEWAL-UNDERWAY", evidence=lines)
 
 
 def _misplaced_roots(view: HostView, make: Make) -> t.Iterator[Finding]:

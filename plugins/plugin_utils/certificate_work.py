@@ -166,14 +166,13 @@ def _receive(work: Work, connect: _Connect, shared: _Shared) -> Outcome | None:
     target = work.renewal.installation(work.host)
     if target is None or target.lead:
         return None
-    outcome = Outcome(status="failed", message="The first member of the Edge pool did not give the certificate away.")
+    parcel = None
     if shared:
         try:
-            pfx = base64.b64decode(shared["pfx"], validate=True)
+            parcel = steps.Shared(pfx=base64.b64decode(shared["pfx"], validate=True), password=shared["password"])
         except (KeyError, binascii.Error):
             raise RunError("What the first member of the Edge pool exported cannot be used. Run again.") from None
-        parcel = steps.Shared(pfx=pfx, password=shared.get("password", ""))
-        outcome = steps.receive_shared(connect(), target, parcel, run_id=work.run_id)
+    outcome = steps.receive_shared(connect(), target, parcel, run_id=work.run_id)
     work.run.save_outcome(work.host, "import", outcome)
     return outcome
 

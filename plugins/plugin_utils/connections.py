@@ -22,9 +22,7 @@ UNKNOWN_EDGES: t.Final = "Edge servers that are not known"
 WRONG_USAGE: t.Final = "NotValidForUsage"
 # .NET refuses a peer for any status of its chain. The usage is judged here; revocation is not asked for, and the nesting of
 # validity periods has not mattered since .NET 2.0.
-NO_FAULT: t.Final = frozenset(
-    {"NoError", WRONG_USAGE, "NotTimeNested", "RevocationStatusUnknown", "OfflineRevocation"}
-)
+NO_FAULT: t.Final = frozenset({"NoError", WRONG_USAGE, "NotTimeNested", "RevocationStatusUnknown", "OfflineRevocation"})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -195,14 +195,15 @@ CATALOGUE: t.Final[dict[str, Kind]] = {
     "KB4023993-CERT-EDGE-INTERNAL": Kind(
         severity="critical",
         title="The Edge internal certificate is not good for clientAuth",
-        next_step="Reissue it with serverAuth and clientAuth from a template that has both, assign it to Internal on every Edge of "
-        "the pool, and restart the Edge services.",
+        next_step="Run sfb.kb4023993.remediate with sfb_kb4023993_strategy=certificates (or auto), first with --check --diff. By hand: "
+        "reissue it with serverAuth and clientAuth from a template that has both, assign it to Internal on every Edge of the pool, and "
+        "restart the Edge services.",
     ),
     "KB4023993-CERT-FRONT-END": Kind(
         severity="critical",
         title="The Front End's Default certificate is not good for clientAuth",
-        next_step="Reissue it with serverAuth and clientAuth from a template that has both, assign it to Default, and restart the "
-        "server's services.",
+        next_step="Run sfb.kb4023993.remediate with sfb_kb4023993_strategy=certificates (or auto), first with --check --diff. By hand: "
+        "reissue it with serverAuth and clientAuth from a template that has both, assign it to Default, and restart the server's services.",
     ),
     "KB4023993-CERT-UNKNOWN": Kind(
         severity="warning",
@@ -284,7 +285,7 @@ CATALOGUE: t.Final[dict[str, Kind]] = {
     "KB4023993-OVERRIDE-RETIRE": Kind(
         severity="info",
         title="The check is turned off although no peer needs it",
-        next_step="All peers' certificates are good. The opt-out can go: sfb.kb4023993.rollback takes back what this collection wrote.",
+        next_step="All peers' certificates are good. The override can go: run sfb.kb4023993.certificate_retire.",
     ),
     "KB4023993-OVERRIDE-WRONG": Kind(
         severity="warning",
@@ -305,6 +306,16 @@ CATALOGUE: t.Final[dict[str, Kind]] = {
         severity="critical",
         title="A restart of RTCDATAMCU was begun and not finished",
         next_step="Run the same playbook again: it goes on where it was interrupted.",
+    ),
+    "KB4023993-SERVICES-UNFINISHED": Kind(
+        severity="critical",
+        title="A restart of all services of this server was begun and not finished",
+        next_step="Run the same playbook again: it goes on where it was interrupted. After FailOver the services are disabled until then.",
+    ),
+    "KB4023993-RENEWAL-UNDERWAY": Kind(
+        severity="info",
+        title="A replacement of this server's certificate is under way",
+        next_step="Run sfb.kb4023993.remediate with sfb_kb4023993_strategy=certificates (or auto) again; the report says what it waits for.",
     ),
     "KB4023993-SERVICE-STOPPED": Kind(
         severity="warning",

@@ -158,6 +158,17 @@ def plan_changes(
     return plan, run.save_plan(plan)
 
 
+def plan_facts(plan: Plan) -> dict[str, t.Any]:
+    """What the next tasks of a play need of a plan."""
+    return {
+        "hosts": [host.host for host in plan.hosts],
+        "waves": plan.waves,
+        "wait_seconds": plan.wait_seconds,
+        "notes": list(plan.notes),
+        "refused": {refusal.host: refusal.reason for refusal in plan.refused},
+    }
+
+
 def check_results(run: Run, plan: Plan, after: Assessment) -> None:
     """Verify the plan by the second reading and save the results."""
     outcomes = {host.host: run.outcomes(host.host) for host in plan.hosts}

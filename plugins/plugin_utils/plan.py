@@ -26,7 +26,7 @@ from .host_plan import (
     plan_to_finish,
 )
 from .records import SERVICE, is_override_target
-from .renewal.retire import plan_retirement
+from .renewal.retire import Retirement, plan_retirement
 from .rules.restart import restart_is_begun
 from .rules.times import parse_time
 from .waves import arrange_waves, restart_groups
@@ -49,6 +49,8 @@ class Refusal:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Plan:
+    """``notes``: why something is left as it is. ``wait_seconds``: goal ``retire``, how long to wait after this plan before the rest."""
+
     schema: int = SCHEMA
     run_id: str
     created_utc: str
@@ -57,6 +59,8 @@ class Plan:
     hosts: tuple[HostPlan, ...]
     refused: tuple[Refusal, ...]
     waves: int
+    notes: tuple[str, ...] = ()
+    wait_seconds: int = 0
 
     def host(self, name: str) -> HostPlan | None:
         return next((host for host in self.hosts if host.host == name), None)
@@ -69,7 +73,8 @@ def make_plan(assessment: Assessment, policy: Policy) -> Plan:
     refused: list[Refusal] = []
     same = twins(fleet.views)
     groups = restart_groups(fleet)
-    retired = _retired(assessment, policy)
+    retirement = _retirement(assessment, policy)
+    retired = {plan.host: plan for plan in retirement.hosts} if retirement else {}
     unassessed = {host.name for host in judgement.hosts if host.verdict == "not_assessed"}
     for name, view in fleet.views.items():
         if not _is_concerned(view, policy):
@@ -111,6 +116,8 @@ def make_plan(assessment: Assessment, policy: Policy) -> Plan:
         hosts=tuple(dataclasses.replace(plan, wave=waves.get(plan.host)) for plan in plans),
         refused=tuple(refused),
         waves=max(waves.values(), default=-1) + 1,
+        notes=_notes(retirement) if retirement else (),
+        wait_seconds=retirement.wait_seconds if retirement else 0,
     )
 
 
@@ -122,13 +129,22 @@ def _is_concerned(view: HostView, policy: Policy) -> bool:
     return view.role.role == "front_end" or (policy.goal == "rollback" and recorded)
 
 
-def _retired(assessment: Assessment, policy: Policy) -> dict[str, HostPlan]:
-    """The Front Ends that lose their override now, by name."""
+def _retirement(assessment: Assessment, policy: Policy) -> Retirement | None:
+    """Which Front Ends lose their override now, with the goal ``retire``."""
     now = parse_time(assessment.judgement.judged_utc)
     if policy.goal != "retire" or now is None:
-        return {}
-    retirement = plan_retirement(assessment, quiet_minutes=policy.quiet_minutes, now=now)
-    return {plan.host: plan for plan in retirement.hosts}
+        return None
+    return plan_retirement(assessment, quiet_minutes=policy.quiet_minutes, now=now)
+
+
+def _notes(retirement: Retirement) -> tuple[str, ...]:
+    notes = [f"The override stays everywhere. {reason}" for reason in retirement.reasons]
+    if retirement.quiet_until_utc:
+        notes.append(
+            f"{retirement.canary} runs without the override first. The others follow when it was quiet until "
+            f"{retirement.quiet_until_utc}: run again after that."
+        )
+    return (*notes, *retirement.remarks)
 
 
 def _put_back_soon(fleet: Fleet, names: t.Collection[str]) -> bool:

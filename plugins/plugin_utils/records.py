@@ -104,7 +104,7 @@ class RestartRecord:
         return "restart|" + self.service
 
 
-AnyRecord = t.Union[ChangeRecord, RestartRecord, CertificateRecord, ServicesRecord, TrustRecord]
+AnyRecord = ChangeRecord | RestartRecord | CertificateRecord | ServicesRecord | TrustRecord
 _KINDS: t.Final[dict[str, type[t.Any]]] = {
     "change": ChangeRecord,
     "restart": RestartRecord,

@@ -13,11 +13,10 @@ import datetime
 import typing as t
 
 from .evaluate import Assessment
-from .plan import Refusal
 from .renewal.adopt import adopt
 from .renewal.installation import Installations, plan_installations, plan_put_back
 from .renewal.order import edge_group, install_waves
-from .renewal.replacements import RenewalPlan, RenewalPolicy, plan_replacements
+from .renewal.replacements import RenewalPlan, plan_replacements
 from .renewal.trust import TrustJudgement, judge_trust, trust_questions
 from .renewal_run import RenewalResults, RenewalRun
 from .run import Run
@@ -49,11 +48,11 @@ class Flow:
     def clock(self) -> datetime.datetime:
         return self.now
 
-    def plan(self, policy: RenewalPolicy, *, write: bool) -> RenewalPlan:
+    def plan(self, *, write: bool) -> RenewalPlan:
         """Choose what is replaced; records of other controllers are taken up from the servers."""
         known = self.records()
         adopted = adopt(self.assessment, known, now=self.now)
-        plan = plan_replacements(self.assessment, {**known, **adopted}, policy)
+        plan = plan_replacements(self.assessment, {**known, **adopted})
         if write and adopted:
             take_up(self.state_dir, [], adopted.values(), clock=self.clock)
         self.renewal.save_plan(plan)
@@ -77,7 +76,12 @@ class Flow:
                 )
         if wanted:
             take_up(self.state_dir, wanted, [], clock=self.clock)
-        return sorted(record.servers[0] for record in self.records().values() if record.step == "requested")
+        return self.connected(record.servers[0] for record in self.records().values() if record.step == "requested")
+
+    def connected(self, servers: t.Iterable[str]) -> list[str]:
+        """Those of the servers that runs may connect to; a server that is read by hand gets nothing noted on it."""
+        views = self.assessment.fleet.views
+        return sorted({name for name in servers if name not in views or not views[name].source.offline})
 
     def installations(self) -> Installations:
         return plan_installations(self.assessment, self.records().values())
@@ -120,17 +124,20 @@ class Flow:
         self.renewal.save_installations(planned, waves=waves, groups=groups)
         return max(waves.values(), default=-1) + 1
 
-    def results(self, *, sign_failure: str) -> RenewalResults:
-        """How each certificate ended, by a new reading, into the records and the run's results."""
+    def results(self, *, sign_failure: str, preview: bool) -> RenewalResults:
+        """How each certificate ended, by a new reading, into the records and the run's results.
+
+        :param preview: nothing was done, so what is planned counts as waiting.
+        """
         plan, planned = self.renewal.plan(), self.renewal.installations()
         by_server: dict[str, HostResult] = {}
         with locked(self.state_dir):
             records = self.records()
             for record in records.values():
-                ended = self._ended(record)
+                ended = record if preview else self._ended(record)
                 if ended is not record:
                     write_record(self.state_dir, ended)
-                for server in record.servers:
+                for server in filter(self._in_run, record.servers):
                     result = self._result(ended, server, sign_failure)
                     if result is not None:
                         by_server[server] = result
@@ -145,13 +152,53 @@ class Flow:
             *(planned.refused if planned else ()),
             *(judgement.unasked if judgement else ()),
         )
+        records = self.records()
+        waiting = {server for record in records.values() if record.step in _WAITING for server in record.servers}
+        if preview and plan:
+            waiting.update(server for chosen in plan.replacements for server in chosen.servers)
         results = RenewalResults(
             results=tuple(by_server[name] for name in sorted(by_server)),
             refused=tuple({refusal.host: refusal for refusal in refused}.values()),
-            waiting=tuple(sorted({s for r in self.records().values() if r.step in _WAITING for s in r.servers})),
+            waiting=tuple(sorted(waiting)),
         )
         self.renewal.save_results(results)
         return results
+
+    def returned(self) -> RenewalResults:
+        """How putting back the old certificates ended, by a new reading, into the records and the run's results."""
+        planned = self.renewal.installations()
+        results = []
+        with locked(self.state_dir):
+            records = self.records()
+            for target in planned.hosts if planned else ():
+                outcome = self.run.outcome(target.host, "put_back")
+                view = self.assessment.fleet.views.get(target.host)
+                left = view.records.certificate(target.uses[0]) if view and view.readable else None
+                if outcome is not None and outcome.ok and left is None:
+                    message = f"Verified by a new reading: {outcome.message}"
+                    results.append(HostResult(host=target.host, result="done", message=message))
+                    continue
+                message = outcome.message if outcome else "The old certificate was not put back."
+                results.append(HostResult(host=target.host, result="failed", message=message))
+            back = {result.host for result in results if result.result == "done"}
+            for record in records.values():
+                if back.intersection(record.servers) and record.step in ("installed", "assigned", "done"):
+                    note = "The old certificate was put back; the new one is in the store. A next run with certificates installs it again."
+                    write_record(self.state_dir, record.moved("verified", note, at=self.now))
+        found = RenewalResults(results=tuple(results))
+        self.renewal.save_results(found)
+        return found
+
+    def complete(self, results: RenewalResults) -> bool:
+        """Whether every certificate of this fleet is in use, so that the override may be thought about."""
+        fleet = self.assessment.fleet.views
+        own = [record for record in self.records().values() if any(server in fleet for server in record.servers)]
+        unfinished = [result for result in results.results if result.result != "done"]
+        return not (results.waiting or results.refused or unfinished) and all(record.step == "done" for record in own)
+
+    def _in_run(self, server: str) -> bool:
+        view = self.assessment.fleet.views.get(server)
+        return view is not None and view.source.in_run
 
     def _ended(self, record: Record) -> Record:
         """The record by what its servers have and present now."""
@@ -212,7 +259,3 @@ class Flow:
             return ""
         problem = next((p for p in judgement.problems if p.record_id == record.id), None)
         return f"Not assigned anywhere: {problem.host}: {problem.text}" if problem else ""
-
-
-def refusals_by_host(refused: t.Iterable[Refusal]) -> dict[str, str]:
-    return {refusal.host: refusal.reason for refusal in refused}

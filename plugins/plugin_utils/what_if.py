@@ -14,7 +14,7 @@ import datetime
 import typing as t
 
 from .compare import ConnectionChange, Moment, connection_changes
-from .evidence import Evidence, Presented, SystemDll
+from .evidence import Evidence, Presented, Sighting, SystemDll
 from .findings import Judgement
 from .fleet import Fleet, HostView, InventoryHost, build_fleet
 from .host.operations import (
@@ -286,9 +286,14 @@ def _restarted(view: HostView, evidence: Evidence) -> Evidence:
     started, now = (format_time(read + datetime.timedelta(minutes=minutes)) for minutes in (1, 2))
     others = tuple(p for p in evidence.processes or () if p.name.lower() != _PROCESS.lower())
     process = ProcessState(name=_PROCESS, pid=0, path=view.role.executable, started_utc=started)
+    # What stood there when the host was read stands there before the new process starts.
+    seen = {sighting.opt_out for sighting in evidence.sightings}
+    standing = [opt_out.key for opt_out in (view.opt_outs.valid if view.opt_outs else ()) if opt_out.key not in seen]
+    since = evidence.system.time_utc
     return dataclasses.replace(
         evidence,
         processes=(*others, process),
+        sightings=(*evidence.sightings, *(Sighting(opt_out=key, since_utc=since) for key in standing)),
         system=dataclasses.replace(evidence.system, time_utc=now),
     )
 
@@ -312,12 +317,12 @@ def _with_certificate(
     for host in hosts:
         evidence = host.evidence
         if evidence is not None:
-            others = tuple(each for each in evidence.presented if each.host.lower() not in names)
             if host.name == given.host:
                 evidence = _holding(view, evidence, given.leaf, issuers, reply)
             elif fleet.views[host.name].role.role == "front_end":
                 seen = tuple(Presented(host=name, port=port, reply=reply) for name in sorted(names))
-                evidence = dataclasses.replace(evidence, presented=(*seen, *others))
+                # The first reading of a name counts.
+                evidence = dataclasses.replace(evidence, presented=(*seen, *evidence.presented))
         altered.append(dataclasses.replace(host, evidence=evidence))
     return tuple(altered)
 

@@ -12,14 +12,17 @@ import base64
 import gzip
 import hashlib
 import re
+import typing as t
 from pathlib import Path
 
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import certificate_operations as cop
 from lab import client
 from lab.agent import shipped_bootstrap
 from lab.deployment import Deployment
 from lab.protocol.handler import Invocation
 
 _VALUE = r"^\${} = '([^'\r\n]*)'\r$"
+_RESTART: t.Final[tuple[cop.ServicesAction, ...]] = ("stop", "start")
 _DATA = r"^\${} = @'\r\n(.*?)\r\n'@\r$"
 
 
@@ -58,3 +61,49 @@ def _find(pattern: str, name: str, script: str) -> str:
     found = re.search(pattern.format(name), script, re.MULTILINE | re.DOTALL)
     assert found, f"collect.ps1 has no {name}"
     return found.group(1)
+
+
+def start_request(deployment: Deployment, host: str, folder: Path) -> Path:
+    """Start request.ps1 of this folder on a server; gives the request that it leaves there."""
+    script = (folder / "request.ps1").read_bytes().decode("ascii")
+    request = cop.LyncRequest(
+        modules=_list("modules", script),
+        use="Internal",
+        friendly_name=_find(r"^\${} = '([^']*)' \+ ", "friendlyName", script),
+        names=_list("names", script),
+        key_size=int(_find(r"^\${} = \[int\]'(\d+)'\r$", "keySize", script)),
+        exportable=_flag("exportable", script),
+    )
+    reply = client.ask(deployment, host, request)
+    assert reply.csr, reply
+    path = folder / "request.req"
+    path.write_text(reply.csr, "ascii", newline="\r\n")
+    return path
+
+
+def start_install(deployment: Deployment, host: str, folder: Path, *, restart: bool = True) -> Path | None:
+    """Start install.ps1 of this folder on a server, and answer its question; gives the evidence that it leaves in the folder above."""
+    script = (folder / "install.ps1").read_bytes().decode("ascii")
+    modules = _list("modules", script)
+    for name, store in zip(_list("authorityFiles", script), _list("authorityStores", script), strict=True):
+        add = cop.StoreAdd(store="Root" if store == "Root" else "CA", certificate=(folder / name).read_bytes())
+        client.ask(deployment, host, add)
+    certificate = (folder / "certificate.cer").read_bytes()
+    for operation in (
+        cop.LyncImport(modules=modules, certificate=certificate, exportable=_flag("exportable", script)),
+        cop.LyncAssign(modules=modules, uses=("Internal",), thumbprint=_find(_VALUE, "thumbprint", script)),
+        *(cop.LyncServices(modules=modules, action=action) for action in _RESTART if restart),
+    ):
+        reply = client.ask(deployment, host, operation)
+        assert reply.failure is None, reply
+        with deployment.lock:
+            deployment.clock.advance(60)
+    return start_kit(deployment, host, folder.parent) if restart else None
+
+
+def _list(name: str, script: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"'([^']*)'", _find(r"^\${} = @\(([^)\r\n]*)\)\r$", name, script)))
+
+
+def _flag(name: str, script: str) -> bool:
+    return _find(r"^\${} = \$(true|false)\r$", name, script) == "true"

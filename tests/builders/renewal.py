@@ -13,7 +13,6 @@ from ansible_collections.sfb.kb4023993.plugins.plugin_utils.certificates import 
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.evaluate import Assessment
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.renewal.replacements import (
     RenewalPlan,
-    RenewalPolicy,
     Replacement,
     plan_replacements,
 )
@@ -102,7 +101,7 @@ def record(
 
 
 def replacements(assessment: Assessment, *records: Record) -> RenewalPlan:
-    return plan_replacements(assessment, {each.id: each for each in records}, RenewalPolicy())
+    return plan_replacements(assessment, {each.id: each for each in records})
 
 
 def refusals(plan: RenewalPlan) -> dict[str, str]:

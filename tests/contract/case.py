@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import operations as op
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import wire
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.certificate_operations import CERTIFICATE_OPERATIONS
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.operations import OPERATIONS, Operation
 
 from contract.world import World
@@ -19,7 +20,8 @@ Runner = t.Literal["lab", "linux", "wine"]
 RUNNERS: t.Final[tuple[Runner, ...]] = ("lab", "linux", "wine")
 
 NONCE = "00112233aabbccdd"
-_BY_NAME = {operation.NAME: operation for operation in OPERATIONS}
+ALL_OPERATIONS: t.Final[tuple[type[Operation], ...]] = (*OPERATIONS, *CERTIFICATE_OPERATIONS)
+_BY_NAME = {operation.NAME: operation for operation in ALL_OPERATIONS}
 
 
 @dataclass(frozen=True)

@@ -14,21 +14,27 @@ from datetime import timedelta
 
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import operations as op
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import wire
+from lab import pki
 from lab.agent import Agent, shipped_batch, shipped_bootstrap
 from lab.answers.context import Surroundings
+from lab.ca.enterprise import EnterpriseCa
+from lab.ca.template import Template
 from lab.clock import Clock
+from lab.fabric import Fabric
 from lab.mechanism import Mechanism
 from lab.network import Network
 from lab.protocol.handler import Execution, Invocation
 from lab.world.events import Entry
 from lab.world.host import WEB_CONFERENCING, Host, Quirks, SystemFacts
 from lab.world.services import SERVICES, Behaviour
+from powershell.product_module import commands as product_commands
 
 from contract.case import NONCE, Asked, Case, batch_data, typed
 from contract.world import Product, TlsServer, World, merged
 
 PORTS = {"tls": 5061, "mutual": 5061, "other": 8060, "closed": 5061}
 """Where a simulated Front End does what a kind of server does."""
+_ACCOUNT = "contoso\\admin"
 MACHINE_GUID = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 
 
@@ -61,7 +67,7 @@ def _reached(asked: Asked, servers: t.Mapping[int, TlsServer]) -> Asked:
 
 def execute(world: World, data: str) -> Execution:
     """Send the data of a batch to a simulated server of this world."""
-    texts = (shipped_batch(changing=True), data.encode("utf-8"))
+    texts = (shipped_batch(changing=True, certificates=True), data.encode("utf-8"))
     parts = (base64.b64encode(gzip.compress(part)).decode("ascii") for part in texts)
     invocation = Invocation(
         host="host",
@@ -78,7 +84,13 @@ def execute(world: World, data: str) -> Execution:
     for server in world.tls:
         network.add(peer_name(server), _peer(server, clock, mechanism))
     surroundings = Surroundings(
-        network=network, mechanism=mechanism, topology=lambda: world.product.topology if world.product else None
+        network=network,
+        mechanism=mechanism,
+        topology=lambda: world.product.topology if world.product else None,
+        hosts=(host,),
+        fabrics=_fabrics(host, world, clock, mechanism),
+        cas=_cas(world),
+        ca_access={host: (world.ca.reach, _ACCOUNT)} if world.ca else {},
     )
     return Agent({"host": host}, surroundings, threading.RLock()).execute(invocation)
 
@@ -87,9 +99,29 @@ def peer_name(server: TlsServer) -> str:
     return f"peer{server.port}.contoso.example"
 
 
-def _host(clock: Clock, mechanism: Mechanism, *, role: str, quirks: Quirks | None = None) -> Host:
+def _fabrics(host: Host, world: World, clock: Clock, mechanism: Mechanism) -> dict[Host, Fabric]:
+    """The pool that this host is in."""
+    if not world.product or not world.product.pool:
+        return {}
+    other = _host(clock, mechanism, role="front_end", name="OTHER")
+    for member in (host, other):
+        member.files.add(r"C:\Server\RTCSRV.exe", b"MZ", modified=clock.now())
+        member.services.install("RTCSRV", r"C:\Server\RTCSRV.exe")
+    for member in (host, other) if world.product.pool == "other runs" else (host,):
+        member.services.start_now("RTCSRV")
+    return {host: Fabric((host, other), clock, settling_seconds=0)}
+
+
+def _cas(world: World) -> dict[str, EnterpriseCa]:
+    if not world.ca:
+        return {}
+    template = Template(name=world.ca.template, enroll=frozenset((_ACCOUNT,)), eku=(pki.SERVER_AUTH, pki.CLIENT_AUTH))
+    return {world.ca.config.casefold(): EnterpriseCa(world.ca.authority, (template,))}
+
+
+def _host(clock: Clock, mechanism: Mechanism, *, role: str, quirks: Quirks | None = None, name: str = "HOST") -> Host:
     facts = SystemFacts(
-        computer_name="HOST",
+        computer_name=name,
         dns_domain="contoso.example",
         culture="en-US",
         ui_culture="en-US",
@@ -98,8 +130,8 @@ def _host(clock: Clock, mechanism: Mechanism, *, role: str, quirks: Quirks | Non
         utc_offset_minutes=0,
     )
     return Host(
-        name="host",
-        fqdn="host.contoso.example",
+        name=name.lower(),
+        fqdn=f"{name.lower()}.contoso.example",
         role=role,
         facts=facts,
         clock=clock,
@@ -187,7 +219,12 @@ def _furnish_services(host: Host, world: World, clock: Clock) -> None:
 
 def _furnish_product(host: Host, product: Product) -> None:
     host.lync.modules = (product.module,)
+    host.lync.product = {"Lync": "lync2013", "SkypeForBusiness": "sfb2015"}[product.module]
+    host.lync.computed = dict.fromkeys(("Default", "WebServicesInternal"), (host.fqdn,))
     for reference in product.certificates:
         host.lync.assigned[reference["Use"]] = reference["Thumbprint"]
+    commands = ("Get-CsCertificate", "Get-CsTopology", *product_commands("2015"))
     if product.denied:
-        host.quirks.denied_cmdlets = ("Get-CsCertificate", "Get-CsTopology")
+        host.quirks.denied_cmdlets = commands
+    if product.failing:
+        host.quirks.failing_cmdlets = dict.fromkeys(commands, "it does not work")

@@ -4,8 +4,9 @@
 """Cases in the PowerShell engine on Linux, as far as Linux has what they need.
 
 Files lie in a folder of the test, whose path stands for ``C:\\Contract`` there. Services are scripted: objects with the members of
-``ServiceController`` take the place of the two functions of batch.ps1 that reach Windows, everything else of it is as shipped. The
-product is a stand-in module.
+``ServiceController`` take the place of the two functions of batch.ps1 that reach Windows. Stores are those of the account, for Linux
+has none of a machine. Everything else of the script is as shipped. The product is a stand-in module, certreq a program and a CA's
+object a class of the tests.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import operatio
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import wire
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from powershell.certreq_program import write_certreq
 from powershell.runner import Engine, Printed, batch_text, functions_text, pack
 
 from contract import check, stand_ins, tls
@@ -74,8 +76,11 @@ def run(engine: Engine, cases: t.Sequence[Case], folder: Path) -> list[wire.Repl
         ports = stack.enter_context(tls.servers(world.tls, folder))
         _write_files(world, folder)
         variables = {"CONTRACT": str(folder), **_trusted(world, folder)}
+        variables |= _stores(folder)
+        variables["PATH"] = f"{write_certreq(folder / 'bin')}:{os.environ['PATH']}"
         if world.product:
             variables["PSModulePath"] = str(stand_ins.product_module(world.product, folder / "modules"))
+            variables |= stand_ins.product_variables(world.product, folder)
         for process in world.processes:
             stack.enter_context(_running(Path(_local(process.path, folder))))
         asked = [_there(step.asked, folder, ports) for each in cases for step in each.steps]
@@ -94,6 +99,9 @@ def execute(engine: Engine, data: str, world: World | None = None) -> Printed:
     if world and world.services:
         head = functions_text()
         script = head + stand_ins.service_functions(world.services) + script.removeprefix(head)
+    if world and world.ca:
+        script = stand_ins.ca_object(world.ca) + script
+    script = script.replace("'LocalMachine')", "'CurrentUser')")
     return engine.execute(pack(script, data))
 
 
@@ -140,6 +148,13 @@ def _write_files(world: World, folder: Path) -> None:
             stream.write(file.content)
             stream.truncate(len(file.content) + file.padding)
         os.utime(path, (file.modified.timestamp(), file.modified.timestamp()))
+
+
+def _stores(folder: Path) -> dict[str, str]:
+    """Empty stores of an account of its own."""
+    for name in ("my", "ca", "root"):
+        (folder / ".dotnet" / "corefx" / "cryptography" / "x509stores" / name).mkdir(parents=True, mode=0o700)
+    return {"HOME": str(folder)}
 
 
 def _trusted(world: World, folder: Path) -> dict[str, str]:

@@ -48,6 +48,16 @@ def _each(name: str, *changes: t.Callable[[Data], None]) -> t.Callable[[Data], N
     return change
 
 
+_TEXT = (_set("failure", "TEXT"), "it is for people, in the host's language")
+_REQUEST = (_set("csr", "REQUEST"), "each run has its keys")
+_BUNDLE = (_set("certificates", "PKCS7"), "each CA has its keys; the powershell tier compares bytes")
+
+
+def _some_code(data: Data) -> None:
+    if data["exit_code"]:
+        data["exit_code"] = 1
+
+
 CHANGES: dict[str, tuple[tuple[t.Callable[[Data], None], str], ...]] = {
     "system": (
         (_set("computer_name", "HOST"), "each host has its name"),
@@ -79,7 +89,18 @@ CHANGES: dict[str, tuple[tuple[t.Callable[[Data], None], str], ...]] = {
         (_each("events", _set("record_id", 1), _set("time_utc", "TIME")), "each log has its numbers and times"),
     ),
     "updates": ((_sorted("cbs"), "the order of subkeys"), (_sorted("msi"), "the order of subkeys")),
-    "lync_command": ((_set("failure", "TEXT"), "it is for people, in the host's language"),),
+    "lync_command": (_TEXT,),
+    "lync_request": (_TEXT, _REQUEST),
+    "lync_import": (_TEXT,),
+    "lync_assign": (_TEXT,),
+    "lync_services": (_TEXT,),
+    "lync_failover": (_TEXT,),
+    "lync_gate": (_TEXT,),
+    "certreq_new": (_TEXT, _REQUEST, (_some_code, "which numbers certreq ends with beside 0 is not known")),
+    "pfx_export": ((_set("pfx", "PFX"), "each run has its salt"),),
+    "ca_submit": (_BUNDLE,),
+    "ca_retrieve": (_BUNDLE,),
+    "ca_chain": (_BUNDLE,),
 }
 """By operation: what is changed in its reply, and why."""
 

@@ -1,14 +1,19 @@
 # Copyright (c) 2026, the sfb.kb4023993 contributors
 # GNU General Public License v3.0-or-later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PowerShell that takes the place of what Linux does not have: services, and the product's module."""
+"""PowerShell that takes the place of what Linux does not have: services, the product's module, and objects of COM."""
 
 from __future__ import annotations
 
+import base64
 import typing as t
 from pathlib import Path
 
-from contract.world import Product, Service
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+from powershell.com_object import com_object
+from powershell.product_module import module_text
+
+from contract.world import POOL, Ca, Product, Service
 
 _CLASS = """
 class ScriptedService {
@@ -97,10 +102,66 @@ def product_module(product: Product, folder: Path) -> Path:
         f"function Get-CsCertificate {{\n[CmdletBinding()] param()\n{refuse}{rows}}}\n"
         f"function Get-CsTopology {{\n[CmdletBinding()] param([switch]$LocalStore, [switch]$AsXml)\n{refuse}{topology}}}\n"
     )
+    text += module_text("2015" if product.module == "SkypeForBusiness" else "2013") + _pool(product)
     place = folder / product.module
     place.mkdir(parents=True)
     (place / f"{product.module}.psm1").write_text(text, encoding="utf-8-sig")
     return folder
+
+
+def product_variables(product: Product, folder: Path) -> dict[str, str]:
+    """What the commands of the module read from the environment."""
+    trouble = "* denied" if product.denied else "* fails" if product.failing else ""
+    return {"PRODUCT_TROUBLE": trouble, "PRODUCT_CALLS": str(folder / "calls")}
+
+
+def _pool(product: Product) -> str:
+    """What the commands of the module say of a pool here, in place of what they say in other tests."""
+    if product.pool is None:
+        return "function Get-Pool { throw 'this computer is in no pool' }\n"
+    runs = product.pool == "other runs"
+    domains = ", ".join(
+        f"(New-Thing @{{ Name = 'UpgradeDomain{number}'; FrontEnds = @('{name}'); ReadyforUpgrade = ${str(runs).lower()} }})"
+        for number, name in enumerate(POOL, start=1)
+    )
+    state = "Ready" if runs else "InsufficientActiveFrontEnds"
+    return f"function Get-Pool {{ New-Thing @{{ PoolUpgradeState = '{state}'; UpgradeDomains = @({domains}) }} }}\n"
+
+
+_CA = """
+class CaObject {
+    static $Requests = @{}; [int]$Id; [int]$Status
+    [void] Reach() {
+        if ('REACH' -eq 'not_delegated') { throw [UnauthorizedAccessException]::new('no') }
+        if ('REACH' -eq 'none') { throw [Runtime.InteropServices.COMException]::new('no', 0x800706BA) }
+    }
+    [int] Submit([int]$flags, [string]$request, [string]$attributes, [string]$config) {
+        $this.Reach()
+        $this.Id = 17 + [CaObject]::Requests.Count
+        [CaObject]::Requests[$this.Id] = 3
+        if ($attributes -ne 'CertificateTemplate:TEMPLATE') { $this.Status = 0x80094800; [CaObject]::Requests[$this.Id] = 2 }
+        return [CaObject]::Requests[$this.Id]
+    }
+    [int] RetrievePending([int]$id, [string]$config) {
+        $this.Reach()
+        $this.Id = $id
+        if ([CaObject]::Requests.ContainsKey($id)) { return [CaObject]::Requests[$id] }
+        $this.Status = 0x80094004
+        return 1
+    }
+    [int] GetRequestId() { return $this.Id }
+    [int] GetLastStatus() { return $this.Status }
+    [string] GetCertificate([int]$flags) { return 'BUNDLE' }
+    [string] GetCACertificate([int]$exchange, [string]$config, [int]$flags) { $this.Reach(); return 'BUNDLE' }
+}
+"""
+
+
+def ca_object(ca: Ca) -> str:
+    """Text to stand before the script: the object that asks this CA."""
+    bundle = base64.b64encode(pkcs7.serialize_certificates([ca.authority.certificate], Encoding.DER)).decode("ascii")
+    text = _CA.replace("REACH", ca.reach).replace("TEMPLATE", ca.template).replace("BUNDLE", bundle)
+    return com_object("CertificateAuthority.Request", "CaObject", text)
 
 
 def _object(reference: t.Mapping[str, str]) -> str:

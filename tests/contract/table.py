@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contract.case import Case
 from contract.cases_batch import batch
+from contract.cases_certificate_work import certificate_work
 from contract.cases_certificates import certificates
 from contract.cases_files import files
 from contract.cases_registry import registry_reading
@@ -16,4 +17,13 @@ from contract.cases_system import system
 
 
 def cases() -> list[Case]:
-    return [*system(), *registry_reading(), *registry_changing(), *files(), *services(), *certificates(), *batch()]
+    return [
+        *system(),
+        *registry_reading(),
+        *registry_changing(),
+        *files(),
+        *services(),
+        *certificates(),
+        *certificate_work(),
+        *batch(),
+    ]

@@ -10,14 +10,18 @@ share one host and one start of the engine.
 from __future__ import annotations
 
 import struct
+import typing as t
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from lab.pki import Issued
+from lab.pki import Authority, Issued
 
 ROOT_KEY = r"SOFTWARE\Contract"
 ROOT_FOLDER = "C:\\Contract"
 WRITTEN = datetime(2024, 5, 6, 7, 8, 9, 125000, tzinfo=timezone.utc)
+
+POOL = ("host.contoso.example", "other.contoso.example")
+"""The Front Ends of a pool, the first of which is the host that is asked."""
 
 PROGRAM = b"MZ program"
 """The content of a file that has to be a program where it can run."""
@@ -153,12 +157,28 @@ class Logged:
 
 @dataclass(frozen=True, kw_only=True)
 class Product:
-    """The product's PowerShell module. ``certificates``: what Get-CsCertificate gives; ``topology``: what Get-CsTopology gives."""
+    """The product's PowerShell module. ``certificates``: what Get-CsCertificate gives; ``topology``: what Get-CsTopology gives.
+
+    ``denied``: none of its commands may be used; ``failing``: none works. ``pool``: this host is a Front End of a pool of two, the
+    other one of which runs or not; None: it is in no pool.
+    """
 
     module: str
     certificates: tuple[dict[str, str], ...] = ()
     topology: str | None = None
     denied: bool = False
+    failing: bool = False
+    pool: t.Literal["other runs", "other is down"] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ca:
+    """A CA that issues by one template, and how far a session of this host gets to it."""
+
+    config: str
+    template: str
+    authority: Authority
+    reach: t.Literal["delegated", "not_delegated", "none"] = "delegated"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,13 +192,15 @@ class World:
     processes: tuple[Process, ...] = ()
     logged: tuple[Logged, ...] = ()
     product: Product | None = None
+    ca: Ca | None = None
 
 
 def merged(worlds: list[World]) -> World:
     """One host with everything of these worlds; they have to keep out of each other's way."""
     products = [world.product for world in worlds if world.product]
-    if len(products) > 1:
-        raise ValueError("a host has one product")
+    cas = [world.ca for world in worlds if world.ca]
+    if len(products) > 1 or len(cas) > 1:
+        raise ValueError("a host has one product and one CA")
     return World(
         keys=tuple(each for world in worlds for each in world.keys),
         files=tuple(each for world in worlds for each in world.files),
@@ -189,4 +211,5 @@ def merged(worlds: list[World]) -> World:
         processes=tuple(each for world in worlds for each in world.processes),
         logged=tuple(each for world in worlds for each in world.logged),
         product=products[0] if products else None,
+        ca=cas[0] if cas else None,
     )

@@ -75,19 +75,23 @@ def commands(version: str) -> tuple[str, ...]:
     return tuple(row.command for row in documented() if not row.name and version in row.versions)
 
 
-def write_module(version: str, folder: Path) -> str:
-    """Write the module of a version into a folder for modules; gives its name."""
-    name = MODULES[version]
+def module_text(version: str) -> str:
+    """The commands of a version, and what they need."""
     rows = itertools.groupby(
         (row for row in documented() if row.name and version in row.versions), key=lambda row: row.command
     )
     parameters = {command: list(group) for command, group in rows}
     functions = [_function(command, parameters.get(command, [])) for command in commands(version)]
+    return (_HERE / "bodies.ps1").read_text(encoding="utf-8") + "\n".join(functions)
+
+
+def write_module(version: str, folder: Path) -> str:
+    """Write the module of a version into a folder for modules; gives its name."""
+    name = MODULES[version]
     exports = f"Export-ModuleMember -Function {', '.join(commands(version))}\n"
     place = folder / name
     place.mkdir(parents=True)
-    text = (_HERE / "bodies.ps1").read_text(encoding="utf-8") + "\n".join(functions) + exports
-    (place / f"{name}.psm1").write_text(text, encoding="utf-8-sig")
+    (place / f"{name}.psm1").write_text(module_text(version) + exports, encoding="utf-8-sig")
     return name
 
 

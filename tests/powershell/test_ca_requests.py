@@ -14,6 +14,7 @@ from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import certific
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.wire import Reply
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from lab import pki
+from powershell.com_object import com_object
 from powershell.runner import Engine, batch_text
 
 CONFIG = "ca01.contoso.com\\Contoso 'Issuing' $(exit 9) CA"
@@ -22,7 +23,7 @@ ROOT = pki.root_authority("Asked Root")
 ISSUED = ROOT.issue("fe01.contoso.com")
 BUNDLE = pkcs7.serialize_certificates([ISSUED.certificate, ROOT.certificate], Encoding.DER)
 
-# Methods and types as certcli.h has them; New-Object is the engine's own for everything but COM.
+# Methods and types as certcli.h has them.
 _OBJECT = r"""
 class CertificateAuthorityRequest {
     [void] Note([string]$text) { [IO.File]::AppendAllText($env:CA_CALLS, $text.Replace("`r`n", '~') + "`n") }
@@ -48,12 +49,6 @@ class CertificateAuthorityRequest {
         return [Text.RegularExpressions.Regex]::Replace($env:CA_BUNDLE, '.{64}', "`$0`r`n")
     }
 }
-$script:realNewObject = $ExecutionContext.InvokeCommand.GetCommand('New-Object', 'Cmdlet')
-function New-Object {
-    if ($args[0] -ne '-ComObject') { return & $script:realNewObject @args }
-    if ($args[1] -ne 'CertificateAuthority.Request' -or $args.Count -ne 2) { throw "no COM object $args" }
-    return [CertificateAuthorityRequest]::new()
-}
 """
 
 Run = t.Callable[..., tuple[tuple[Reply, ...], list[str]]]
@@ -62,6 +57,8 @@ Run = t.Callable[..., tuple[tuple[Reply, ...], list[str]]]
 @pytest.fixture
 def run(engine: Engine, tmp_path: Path) -> Run:
     """Runs a batch where that object answers in this way; gives the replies and what it was asked."""
+
+    script = com_object("CertificateAuthority.Request", "CertificateAuthorityRequest", _OBJECT) + batch_text()
 
     def ask(
         *batch: t.Any, disposition: int = 3, status: int = 0, throws: str = ""
@@ -75,7 +72,7 @@ def run(engine: Engine, tmp_path: Path) -> Run:
             "CA_THROWS": throws,
             "CA_BUNDLE": base64.b64encode(BUNDLE).decode("ascii"),
         }
-        replies = Engine(engine.program, variables).run_script(_OBJECT + batch_text(), *batch)
+        replies = Engine(engine.program, variables).run_script(script, *batch)
         return replies, calls.read_text(encoding="utf-8").splitlines() if calls.exists() else []
 
     return ask

@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import certificate_operations as c
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import operations as o
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.wire import Reply
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, NoEncryption, pkcs12
 from lab import pki
 from powershell.runner import Engine, batch_text
 
@@ -76,7 +76,7 @@ def test_a_certificate_without_its_key_gets_it(run: Run, tmp_path: Path) -> None
     thumbprint = mark(SHARED.der)
     folder = tmp_path / ".dotnet/corefx/cryptography/x509stores/my"
     (folder / f"{thumbprint}.pfx").write_bytes(
-        pkcs12.serialize_key_and_certificates(None, None, None, [SHARED.certificate], BestAvailableEncryption(b"x"))
+        pkcs12.serialize_key_and_certificates(None, None, None, [SHARED.certificate], NoEncryption())
     )
     before, taken, after = run(o.Certificates(store="My"), take(pfx(SHARED)), o.Certificates(store="My"))
     assert taken.value.changed is True

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 import typing as t
 from pathlib import Path
@@ -15,53 +14,23 @@ import pytest
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import certificate_operations as c
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import operations as o
 from cryptography import x509
+from powershell.certreq_program import write_certreq
 from powershell.runner import Engine
 
-_PROGRAM = """#!{python}
-import configparser, os, subprocess, sys, time
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-
-trouble = os.environ.get("CERTREQ_TROUBLE", "")
-new, quiet, source, target = sys.argv[1:]
-assert (new, quiet) == ("-new", "-q")
-raw = open(source, "rb").read()
-assert raw[:2] == bytes([0xFF, 0xFE])
-inf = configparser.RawConfigParser(strict=False)
-inf.read_string(raw.decode("utf-16"))
-subject = inf["NewRequest"]["Subject"].strip('"').removeprefix("CN=")
-if trouble == "asks":
-    print("Overwrite?", sys.stdin.read() or "nobody answers")
-if trouble == "hangs":
-    open(target, "w").write("half")
-    time.sleep(600)
-if trouble == "fails":
-    print("Zertifikatsanforderungsprozessor: Falscher Parameter. 0x80070057")
-    sys.exit(87)
-request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, subject)]))
-key = rsa.generate_private_key(65537, int(inf["NewRequest"]["KeyLength"]))
-pem = request.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode().replace(" CERT", " NEW CERT")
-open(target, "w", encoding="ascii", newline="\\r\\n").write(pem)
-print("CertReq: Anforderung erstellt [[sfb.kb4023993-")
-"""
 _INF = '[Version]\r\nSignature="$Windows NT$"\r\n[NewRequest]\r\nSubject = "CN=会議 $(exit 9) `x%PATH%"\r\nKeyLength = 2048\r\n'
 
 
 @pytest.fixture
 def ask(engine: Engine, tmp_path: Path) -> t.Callable[..., t.Any]:
     """Run certreq_new where there is such a program; nothing may stay on disk."""
-    program = tmp_path / "bin" / "certreq.exe"
-    program.parent.mkdir()
-    program.write_text(_PROGRAM.replace("{python}", sys.executable), encoding="utf-8")
-    program.chmod(0o755)
+    programs = write_certreq(tmp_path / "bin")
     # A quotation mark of the path would end the argument; a blank must not.
     temporary = tmp_path / "tempo rary"
     temporary.mkdir()
 
     def run(*, trouble: str = "", seconds: int = 40, path: str | None = None) -> t.Any:
         variables = {
-            "PATH": path or f"{program.parent}:{os.environ['PATH']}",
+            "PATH": path or f"{programs}:{os.environ['PATH']}",
             "TMPDIR": str(temporary),
             "CERTREQ_TROUBLE": trouble,
             "DOTNET_EnableDiagnostics": "0",

@@ -50,7 +50,7 @@ def test_a_look_at_the_services_lets_time_pass() -> None:
     services(deployment, "edge15", "start")
     before = deployment.clock.now()
     states(deployment, "edge15")
-    assert (deployment.clock.now() - before).total_seconds() == 20
+    assert (deployment.clock.now() - before).total_seconds() == deployment.scenario.poll_seconds
 
 
 def test_a_graceful_stop_lets_sessions_end() -> None:

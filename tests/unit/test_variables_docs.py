@@ -117,7 +117,7 @@ def test_the_defaults_in_the_table_are_those_that_apply() -> None:
     for path in [*PLAYBOOKS, *ROLE_FILES]:
         for name, text in _DEFAULT.findall(_code(path)):
             value = yaml.safe_load(text)
-            shown = ", ".join(value) if isinstance(value, list) else str(value)
+            shown = ", ".join(value) if isinstance(value, (list, dict)) else str(value)
             shown = shown.lower() if isinstance(value, bool) else shown
             assert documented[name] == (shown or "empty"), f"{name} in {path.relative_to(ROOT)}"
 

@@ -141,6 +141,15 @@ def test_something_else_than_a_list_of_waivers(data: str) -> None:
     problem(data)
 
 
+def test_references_are_refused_even_where_they_would_fit() -> None:
+    text = yaml.safe_dump([entry(reason="R"), entry(host="fe02", reason="R")])
+    assert len(parse(text)) == 2
+    assert "references (*name) are not allowed" in problem(
+        text.replace("reason: R", "reason: &r R", 1).replace("reason: R", "reason: *r")
+    )
+    assert "references (*name) are not allowed" in problem(bomb())
+
+
 def bomb() -> str:
     lines = ["a0: &a0 [x, x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}, *a{n - 1}]" for n in range(1, 40))]
     return "\n".join(lines)
@@ -176,10 +185,12 @@ def test_a_hostile_file_is_refused_quickly(hostile: str) -> None:
 
 @given(st.text(max_size=300))
 def test_any_text_is_read_or_refused(text: str) -> None:
+    said = ""
     try:
         parse(text)
     except WaiverError as error:
-        assert str(error).isprintable()
+        said = str(error)
+    assert said.isprintable()
 
 
 @given(
@@ -281,7 +292,15 @@ def test_where_every_front_end_is_waived_their_edge_does_not_fail_either() -> No
 
 
 def test_the_certificate_of_a_peer_spares_the_peer_alone() -> None:
-    assert failing(pair(), r.waiver("CERT-EDGE-INTERNAL", host="edge01")) == {"fe01", "fe02"}
+    judgement = f.judge(e.front_end("fe01", edge_pool=EDGES, cert=r.GOOD), e.edge("edge01")).judgement
+    assert failing(judgement) == {"fe01", "edge01"}
+    assert failing(judgement, r.waiver("CERT-EDGE-INTERNAL", host="edge01")) == {"fe01"}
+
+
+def test_a_front_end_is_spared_for_its_certificate_but_not_for_what_it_refuses() -> None:
+    assert failing(pair(), r.waiver("CERT-FRONT-END")) == {"fe01", "fe02", "edge01"}
+    alone = f.judge(e.front_end("fe01")).judgement
+    assert failing(alone, r.waiver("CERT-FRONT-END")) == set()
 
 
 def test_another_finding_spares_nobody() -> None:

@@ -26,7 +26,7 @@ from ..renewal.installation import Installation
 from ..rules.role_certificate import thumbprint
 from .common import Now, cmdlet_problem, read_assigned, read_now, write_record
 from .limits import Limits
-from .services import restart_all
+from .services import pass_gate, restart_all
 
 _SPARE_SECONDS: t.Final = 60
 
@@ -79,8 +79,8 @@ def export_shared(session: Session, target: Installation) -> Shared:
     return Shared(pfx=reply.pfx, password=password)
 
 
-def receive_shared(session: Session, target: Installation, shared: Shared, *, run_id: str) -> Outcome:
-    """Put the pool's certificate with its key into the store of a further member.
+def receive_shared(session: Session, target: Installation, shared: Shared | None, *, run_id: str) -> Outcome:
+    """Put the pool's certificate with its key into the store of a further member. ``shared`` None: the first one gave nothing.
 
     :raises SessionError: the host cannot be talked to any more.
     """
@@ -89,6 +89,10 @@ def receive_shared(session: Session, target: Installation, shared: Shared, *, ru
         record = _record(now, target, run_id)
         if _has_key(now, target.certificate):
             return _imported(session, record, target, changed=False)
+        if shared is None:
+            raise StepError(
+                "failed", "The first member of the Edge pool did not give the certificate with its key away."
+            )
         record = write_record(session, record, new=thumbprint(target.certificate))
         receive = cop.PfxImport(
             pfx=shared.pfx,
@@ -115,8 +119,11 @@ def install(session: Session, target: Installation, *, run_id: str, limits: Limi
         wanted: dict[str, str] = dict.fromkeys(target.uses, thumbprint(target.certificate))
         if not _has_key(now, target.certificate):
             raise StepError("refused", "The new certificate is not in the store with its private key. Run again.")
+        mark = thumbprint(target.certificate)
+        restart = _prepare(session, target, now, record, mark, limits)
         record, assigned = _assign(session, target, record, wanted)
-        restarted = _present(session, target, now, record, thumbprint(target.certificate), run_id, limits)
+        restarted = restart_all(session, target, now, run_id=run_id, limits=limits) if restart else ""
+        _wait_presented(session, target, mark, limits)
         if record.step != "done":
             write_record(session, record, step="done")
         if not assigned and not restarted:
@@ -146,8 +153,12 @@ def put_back(session: Session, target: Installation, *, run_id: str, limits: Lim
                 "refused",
                 f"The old certificate {missing[0]} is not in the store with its private key any more, so it cannot be put back.",
             )
+        mark = record.before[record.use]
+        # Its own record says nothing of which certificate the services hold on the way back.
+        restart = _prepare(session, target, now, dataclasses.replace(record, step="assigned"), mark, limits)
         record, _changed = _assign(session, target, record, record.before)
-        restarted = _present(session, target, now, record, record.before[record.use], run_id, limits)
+        restarted = restart_all(session, target, now, run_id=run_id, limits=limits) if restart else ""
+        _wait_presented(session, target, mark, limits)
         run_operations(session, [forget_operation(record)], stage="clearing the record")
         return Outcome(
             status="changed",
@@ -230,21 +241,26 @@ def _assign(
     return write_record(session, record, step="assigned"), True
 
 
-def _present(
-    session: Session,
-    target: Installation,
-    now: Now,
-    record: CertificateRecord,
-    mark: str,
-    run_id: str,
-    limits: Limits,
-) -> str:
-    """Restart where the services do not present this certificate yet, and wait until they do; says what was done."""
-    restarted = ""
-    # Where no port ever showed a certificate, only the record tells whether the services were restarted since.
-    held = _presented(session, target) == {mark} if target.ports else record.step == "done"
-    if now.records.services or not held:
-        restarted = restart_all(session, target, now, run_id=run_id, limits=limits)
+def _holds(session: Session, target: Installation, record: CertificateRecord, mark: str) -> bool:
+    """Whether the services hold this certificate. Where no port ever showed one, only the record tells."""
+    return _presented(session, target) == {mark} if target.ports else record.step == "done"
+
+
+def _prepare(
+    session: Session, target: Installation, now: Now, record: CertificateRecord, mark: str, limits: Limits
+) -> bool:
+    """Whether the services have to be restarted; if so, the pool has said that it bears it, before anything is assigned."""
+    needed = now.records.services is not None or not _holds(session, target, record, mark)
+    if needed:
+        pass_gate(session, target, now, limits)
+    return needed
+
+
+def _wait_presented(session: Session, target: Installation, mark: str, limits: Limits) -> None:
+    """Wait until the ports show this certificate.
+
+    :raises StepError: they do not in time.
+    """
     deadline = time.monotonic() + limits.present
     while target.ports and (found := _presented(session, target)) != {mark}:
         if time.monotonic() >= deadline:
@@ -255,7 +271,6 @@ def _present(
                 "server; run again to go on.",
             )
         time.sleep(min(limits.poll, max(0.0, deadline - time.monotonic())))
-    return restarted
 
 
 def _presented(session: Session, target: Installation) -> set[str]:

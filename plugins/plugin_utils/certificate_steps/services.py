@@ -31,7 +31,7 @@ _SPARE_SECONDS: t.Final = 60
 
 
 def restart_all(session: Session, target: Installation, now: Now, *, run_id: str, limits: Limits) -> str:
-    """Restart everything that ran, or finish a restart that an earlier run had begun; says what was done.
+    """Restart everything that ran, or finish a restart that an earlier run had begun; says what was done. The gate was passed before.
 
     :raises StepError: it did not end well; the record on the server lets the next run go on.
     :raises SessionError: the host cannot be talked to any more.
@@ -43,8 +43,6 @@ def restart_all(session: Session, target: Installation, now: Now, *, run_id: str
             raise StepError(
                 "refused", "None of the product's services runs on this server. Start them, then run again."
             )
-        if target.manner != "plain":
-            _pass_gate(session, target, limits)
         record = ServicesRecord(failover=target.manner == "failover", running=running, begun_utc=NOW, run_id=run_id)
         _take_down(session, target, record, limits)
     elif not (record.failover and _are_down(now.services)):
@@ -55,8 +53,15 @@ def restart_all(session: Session, target: Installation, now: Now, *, run_id: str
     return "failed over and back" if record.failover else "restarted"
 
 
-def _pass_gate(session: Session, target: Installation, limits: Limits) -> None:
-    """Wait until the pool says Ready, and the upgrade domain of this server too. Anything unknown stops the pool."""
+def pass_gate(session: Session, target: Installation, now: Now, limits: Limits) -> None:
+    """Wait until the pool says Ready, and the upgrade domain of this server too. Anything unknown stops the pool.
+
+    A server without a pool has no gate, and one that an earlier run has taken down is only to be brought up again.
+
+    :raises StepError: the server must not go down now; nothing was changed.
+    """
+    if target.manner == "plain" or now.records.services is not None:
+        return
     for attempt in range(1, limits.gate_tries + 1):
         gate = cop.LyncGate(modules=target.modules)
         reply: cop.LyncGateReply = run_operations(

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import typing as t
 
-from ..carry_out import StepError, record_operation, run_operations
+from ..carry_out import StepError, forget_operation, record_operation, run_operations
 from ..certificate_records import TrustRecord
 from ..certificates import CLIENT_AUTH, SERVER_AUTH
 from ..host import certificate_operations as cop
 from ..host import operations as op
 from ..host.session import Session
 from ..outcome import Outcome
-from ..records import NOW
+from ..records import KEY, NOW, read_records
 from ..renewal.trust import CaCertificate, TrustAnswer, TrustQuestion, TrustResult
 from ..words import counted, one_line
 
@@ -50,6 +50,8 @@ def install_trust(session: Session, missing: t.Sequence[CaCertificate], *, run_i
     """
     added: list[str] = []
     try:
+        listed = run_operations(session, [op.RegistryList(path=KEY)], stage="reading before the change")[0].value
+        known = {record.value_name for record in read_records(listed).trust}
         for ca in missing:
             record = TrustRecord(store=ca.store, thumbprint=ca.thumbprint, time_utc=NOW, run_id=run_id)
             add = cop.StoreAdd(store=ca.store, certificate=ca.certificate)
@@ -58,6 +60,9 @@ def install_trust(session: Session, missing: t.Sequence[CaCertificate], *, run_i
             )[-1].value
             if reply.changed:
                 added.append(f"{one_line(ca.subject)} into {ca.store}")
+            elif record.value_name not in known:
+                # It was there before us, so there is nothing to take back.
+                run_operations(session, [forget_operation(record)], stage="clearing the record")
     except StepError as error:
         return error.outcome
     if not added:

@@ -18,7 +18,7 @@ from ..evaluate import Assessment, evaluate
 from ..fleet import HostView
 from ..plan import PlanError
 from ..renewal.inf import InfError
-from ..renewal.replacements import RenewalPlan, RenewalPolicy, Replacement, plan_replacements
+from ..renewal.replacements import RenewalPlan, Replacement, plan_replacements
 from ..rules.role_certificate import thumbprint
 from ..saved import SavedEvidence
 from ..signing.bundle import read_bundle
@@ -37,6 +37,8 @@ Answer = t.Literal["request", "requested", "waiting", "install", "done", "nothin
 
 _AT_CA: t.Final = ("requested", "submitting", "pending")
 _WITH_CERTIFICATE: t.Final = ("verified", "installed", "assigned")
+
+_KEY_SIZE: t.Final = 2048
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,7 +65,7 @@ class CertificateWork:
         self._preview = preview
         self._assessment = self._assess(hosts)
         self._records = read_records(setting.state_dir)
-        self._plan: RenewalPlan = plan_replacements(self._assessment, self._records, RenewalPolicy())
+        self._plan: RenewalPlan = plan_replacements(self._assessment, self._records)
 
     def advance(self, *, trusted_elsewhere: t.Collection[str]) -> list[Advanced]:
         """Take every chosen server one step further.
@@ -157,7 +159,7 @@ class CertificateWork:
                 f"{folder / REQUEST_FILE} is the request of an earlier round (step {record.step if record else '?'}). Delete it here and on "
                 "the server, and start request.ps1 there again."
             )
-        files = with_sums(request_files(replacement, key_size=RenewalPolicy().key_size))
+        files = with_sums(request_files(replacement, key_size=_KEY_SIZE))
         changed = write_files(folder, files, preview=self._preview)
         changed |= write_kit(self._setting, lead, preview=self._preview).changed
         answers = [
@@ -225,6 +227,11 @@ class CertificateWork:
         chain = record.new.chain if record.new else ()
         roots = {thumbprint(read_bundle(pem.encode("ascii"))[0]) for pem in chain[-1:]}
         checking = {c.validator for c in self._assessment.judgement.connections if c.peer in record.servers}
+        if not checking:
+            raise _RefusedError(
+                "no Front End that uses it is known, so nobody can tell whether they trust the root of the new certificate. Run the audit "
+                "on the Front Ends first."
+            )
         return sorted(
             name
             for name in checking
@@ -275,7 +282,9 @@ def _brought_back(path: pathlib.Path) -> Csr | None:
     except OSError as error:
         raise _RefusedError(f"{path} cannot be read: {error.strerror}.") from None
     except CsrError as error:
-        raise _RefusedError(f"{path} is not used: {error} Bring back the file that request.ps1 made, as it is.") from None
+        raise _RefusedError(
+            f"{path} is not used: {error} Bring back the file that request.ps1 made, as it is."
+        ) from None
 
 
 def _check_names(csr: Csr, replacement: Replacement, path: pathlib.Path) -> None:

@@ -85,11 +85,11 @@ def import_file(raw: bytes, kit: Kit, known: Known) -> Imported | None:
     read = parse_time(system.time_utc)
     if read is None:
         raise OfflineError(f"It does not say when it was read. {_AGAIN}")
+    _check_machine(system, kit, known)
     offline = OfflineReading(kit=kit.id, read_utc=system.time_utc, imported_utc=format_time(known.now))
     before = known.earlier.offline if known.earlier else None
     if before is not None and (before.kit, before.read_utc) == (offline.kit, offline.read_utc):
         return None
-    _check_machine(system, kit, known)
     collected, note = _time(read, kit, known)
     header = Header(
         collection_version=known.collection_version,

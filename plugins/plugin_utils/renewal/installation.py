@@ -99,6 +99,8 @@ def _unfit(view: HostView | None) -> str:
         return "it is not in the inventory"
     if not view.source.in_run:
         return "it is not in this run (--limit)"
+    if view.source.offline:
+        return "it is read by hand, so no run changes it: go on with the playbook certificate_kit"
     if not view.readable:
         return "it could not be read"
     if view.role.role not in ("front_end", "edge"):

@@ -60,12 +60,12 @@ def since_parts(comparison: Comparison) -> tuple[Part, ...]:
     by_kind: dict[str, list[FindingChange]] = {}
     for change in comparison.findings:
         by_kind.setdefault(change.change, []).append(change)
-    better = [f"{change.host}: {WORD[change.earlier]} -> {WORD[change.later]}" for change in comparison.verdicts]
+    verdicts = [f"{change.host}: {WORD[change.earlier]} -> {WORD[change.later]}" for change in comparison.verdicts]
     parts = (
         Part(title="Regressed", lines=tuple(f"{r.host}: {r.text}" for r in comparison.regressions), bad=True),
         Part(title="New", lines=_by_id(by_kind.get("new", ())), bad=True),
         Part(title="Fixed", lines=_by_id(by_kind.get("fixed", ()))),
-        Part(title="Other verdicts", lines=tuple(better)),
+        Part(title="Verdicts that changed", lines=tuple(verdicts)),
         Part(
             title="Not comparable",
             lines=(

@@ -130,7 +130,7 @@ def _row(host: HostJudgement, old: t.Mapping[str, str], waived: t.Collection[str
 
 def _plan(report: Report) -> str:
     plan = report.plan
-    if plan is None or not (plan.hosts or plan.refused):
+    if plan is None or not (plan.hosts or plan.refused or plan.notes):
         return "Plan: nothing has to be changed."
     done = {result.host: result for result in report.results}
     lines = ["Plan (check mode: nothing was changed):" if report.check_mode else "What was done:"]
@@ -144,6 +144,7 @@ def _plan(report: Report) -> str:
         _wrapped(f"  {one_line(refusal.host)}: ", f"not changed: {one_line(refusal.reason, 600)}.")
         for refusal in plan.refused
     )
+    lines.extend(_wrapped("  ", one_line(note, 600)) for note in plan.notes)
     if report.plan_sha256:
         lines.append(f"  SHA-256 of the plan file: {report.plan_sha256}")
     return "\n".join(lines)

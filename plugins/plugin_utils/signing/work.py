@@ -176,3 +176,20 @@ def summary(work: Work) -> str:
         steps[outcome.record.step] = steps.get(outcome.record.step, 0) + 1
     parts = ", ".join(f"{number} {step}" for step, number in sorted(steps.items()))
     return f"{counted(len(work.outcomes), 'certificate')}: {parts}." if parts else "There is no request to sign."
+
+
+def outcome_facts(outcome: Outcome) -> dict[str, t.Any]:
+    """What a result of the module says of one certificate."""
+    record = outcome.record
+    return {
+        "id": record.id,
+        "servers": list(record.servers),
+        "uses": list(record.uses),
+        "step": record.step,
+        "message": outcome.message,
+        "failed": outcome.failed,
+        "request_id": record.submission.request_id if record.submission else None,
+        "thumbprint": record.new.thumbprint if record.new else None,
+        "not_after_utc": record.new.not_after_utc if record.new else None,
+        "problems": [problem.id for problem in record.problems],
+    }

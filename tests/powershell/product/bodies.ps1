@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # What the stand-ins of the product's commands do (see product_module.py). PRODUCT_CALLS is the file to which every call is written,
-# PRODUCT_TROUBLE what goes wrong with the command that it names.
+# PRODUCT_TROUBLE what goes wrong with the command that it names, or with each of them (*).
 
 enum CertType { AccessEdgeExternal; AudioVideoAuthentication; DataEdgeExternal; Default; External; Internal; OAuthTokenIssuer; WebServicesExternal; WebServicesInternal }
 enum KeyAlgorithmIdentifier { RSA; ECDH_P256; ECDH_P384; ECDH_P521 }
@@ -28,7 +28,7 @@ function Write-Call([string]$command, $bound) {
 
 # What goes wrong before a command did its work.
 function Enter-Trouble($cmdlet, [string]$command) {
-    switch ($env:PRODUCT_TROUBLE) {
+    switch ("$env:PRODUCT_TROUBLE".Replace('*', $command)) {
         "$command denied" { throw [UnauthorizedAccessException]::new('Zugriff verweigert') }
         "$command fails" { throw [InvalidOperationException]::new('The computer does not need a certificate.') }
         "$command complains" { $cmdlet.WriteError([Management.Automation.ErrorRecord]::new([IO.IOException]::new('one of them'), 'x', 'NotSpecified', $null)) }

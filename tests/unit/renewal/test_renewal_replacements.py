@@ -206,7 +206,7 @@ def test_a_record_for_other_members_than_the_pool_has_is_refused() -> None:
     [
         ([], "no Front End or Edge"),
         ([f.unread("edge09")], "could not be read"),
-        ([f.outside(edge("edge09", pool="nine.contoso.example"))], "not in this run|--limit|offline kit"),
+        ([f.outside(edge("edge09", pool="nine.contoso.example"))], "not in this run|--limit|certificate_kit"),
     ],
     ids=["not in the inventory", "unread", "outside"],
 )
@@ -225,7 +225,7 @@ def test_a_record_under_way_is_never_silently_forgotten(hosts: list[t.Any], why:
         (f.unread("fe01", pool=POOL), "could not be read: It did not answer"),
         (f.unread("fe01", saved=front_end()), "could not be read"),
         (f.outside(front_end()), "not in this run"),
-        (dataclasses.replace(f.read(front_end()), offline=True), "offline kit"),
+        (dataclasses.replace(f.read(front_end()), offline=True), "certificate_kit"),
         (f.read(front_end(services=None)), "its role is not known"),
         (f.read(front_end(lync_certificates=e.NO_MODULE)), "module is not on the server"),
         (f.read(front_end(lync_certificates=e.DENIED)), "RTCUniversalServerAdmins"),
@@ -295,7 +295,7 @@ def test_a_good_edge_is_not_blamed_for_an_unread_one_of_its_pool() -> None:
 
 def test_a_single_edge_without_access_gets_the_offline_kit() -> None:
     seen = front_end(GOOD, presented=(e.shown(GOOD), e.shown(OLD, host=r.EDGE_POOL)))
-    assert "offline kit" in r.refusals(plan(seen))[r.EDGE_POOL]
+    assert "certificate_kit" in r.refusals(plan(seen))[r.EDGE_POOL]
     shows_good = front_end(
         GOOD,
         presented=(e.shown(GOOD), e.shown(NEW, host=r.EDGE_POOL, whole_chain=True)),

@@ -16,6 +16,7 @@ from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host_plan import Pol
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.plan import make_plan
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.records import ABSENT, ValueState
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.renewal.retire import Retirement, plan_retirement
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.verify import verify
 from builders import certificates as c
 from builders import evidence as e
 from builders import fleets as f
@@ -346,3 +347,35 @@ def test_the_end_of_the_wait_is_by_the_controllers_clock() -> None:
     fleet = f.judge(front_end("fe01", started=FRESH), covered("fe02"), edge())
     later = f.NOW + datetime.timedelta(hours=1)
     assert plan_retirement(fleet, quiet_minutes=20, now=later).quiet_until_utc == "2026-03-08T13:00:11Z"
+
+
+# ---- verified by a new reading
+
+
+@pytest.mark.parametrize(
+    ("after", "result", "why"),
+    [
+        ([front_end("fe01", started="2026-03-08T11:59:00.000Z"), edge()], "done", "compliant"),
+        ([front_end("fe01", started="2026-03-08T11:59:00.000Z"), edge(cert=BAD)], "failed", "Still broken, to edge01"),
+        (
+            [
+                front_end(
+                    "fe01",
+                    started="2026-03-08T11:59:00.000Z",
+                    events=e.events(e.event(41026, "2026-03-08T11:59:30.000Z")),
+                ),
+                edge(),
+            ],
+            "failed",
+            "1 failure since its restart",
+        ),
+        ([front_end("fe01"), edge()], "failed", "still runs in the process"),
+        ([covered("fe01", started="2026-03-08T11:59:00.000Z"), edge()], "failed", "not absent"),
+    ],
+    ids=["good", "a bad certificate", "failures", "not restarted", "still there"],
+)
+def test_it_is_done_when_the_front_end_runs_well_without(after: list[Evidence], result: str, why: str) -> None:
+    plan = make_plan(f.judge(covered(), edge()), Policy(goal="retire"))
+    (found,) = verify(plan, f.judge(*after), {})
+    assert found.result == result
+    assert why in found.message

@@ -1,0 +1,74 @@
+# Copyright (c) 2026, the sfb.kb4023993 contributors
+# GNU General Public License v3.0-or-later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Servers that are read by hand in a fleet: judged by their evidence, never asked, never changed."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+
+import pytest
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.evaluate import Assessment, evaluate
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.evidence import (
+    Evidence,
+    InventoryFacts,
+    OfflineReading,
+    save,
+)
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.files import evidence_directory
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.fleet import InventoryHost, build_fleet, peer_questions
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host_plan import Policy
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.plan import make_plan
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.run import Run
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.saved import SavedEvidence
+from builders import evidence as e
+from builders import fleets as f
+from builders.simulated import RUN_ID, Simulated
+
+
+def hosts_of(lab: Simulated, *, by_hand: str) -> list[InventoryHost]:
+    """The lab's servers as they were read, one of them by hand."""
+    views = lab.judge().fleet.views
+    return [dataclasses.replace(view.source, offline=name == by_hand) for name, view in views.items()]
+
+
+def judged(lab: Simulated, *, by_hand: str) -> Assessment:
+    now = lab.deployment.clock.now()
+    return evaluate(hosts_of(lab, by_hand=by_hand), now=now, run_id=RUN_ID, collection_version="0.0.0")
+
+
+@pytest.mark.parametrize("by_hand", ["", "fe01"])
+def test_a_front_end_that_is_read_by_hand_is_judged_but_neither_asked_nor_changed(by_hand: str) -> None:
+    lab = Simulated()
+    assessment = judged(lab, by_hand=by_hand)
+    verdicts = {host.name: host.verdict for host in assessment.judgement.hosts}
+    assert verdicts["fe01"] == "broken"
+    asked = set(peer_questions(build_fleet(hosts_of(lab, by_hand=by_hand))))
+    planned = {host.host for host in make_plan(assessment, Policy(goal="override", restart="now")).hosts}
+    assert asked == planned == (set() if by_hand else {"fe01"})
+
+
+@pytest.mark.parametrize(("by_hand", "names"), [("", 0), ("edge01", 2)])
+def test_front_ends_look_what_an_edge_shows_that_is_read_by_hand(by_hand: str, names: int) -> None:
+    (question,) = peer_questions(build_fleet(hosts_of(Simulated(), by_hand=by_hand))).values()
+    assert len({port for _name, port in question.names}) == names
+
+
+def imported(read: str, taken: str) -> Evidence:
+    evidence = e.front_end("fe01", collected_utc=read, run_id="offline/0011223344556677")
+    return dataclasses.replace(evidence, offline=OfflineReading(kit="0" * 16, read_utc=read, imported_utc=taken))
+
+
+@pytest.mark.parametrize(
+    ("taken", "believed"), [("2026-03-08T13:00:00Z", True), ("2026-03-08T11:00:00Z", False)], ids=["after", "before"]
+)
+def test_a_failure_to_connect_is_older_knowledge_than_a_file_imported_after_it(
+    tmp_path: pathlib.Path, taken: str, believed: bool
+) -> None:
+    """The server was read before the failed run, but nobody knew of that yet."""
+    state = str(tmp_path)
+    save(imported("2026-03-08T10:00:00Z", taken), evidence_directory(state))
+    Run(state, "20260308T120000Z-abcdef").save_failure("fe01", f.UNREACHABLE, "before")
+    host = SavedEvidence(state, []).host("fe01", in_run=True, inventory=InventoryFacts())
+    assert (host.failure is None) is believed
