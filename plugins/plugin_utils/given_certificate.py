@@ -10,7 +10,8 @@ import typing as t
 from contextlib import suppress
 
 from .files import read_text
-from .what_if import HostCertificate, WhatIfError
+from .what_if import WhatIfError
+from .what_if_certificates import HostCertificate
 
 with suppress(ImportError):
     from cryptography import x509

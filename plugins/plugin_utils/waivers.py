@@ -9,6 +9,7 @@ and only for what it names: the finding's id on its own host or pool.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import datetime
 import re
@@ -38,6 +39,8 @@ _CONNECTION: t.Final = {
 # Under which ids a peer's own findings say what is wrong with its certificate.
 _CERTIFICATE: t.Final = ("KB4023993-CERT-EDGE-INTERNAL", "KB4023993-CERT-FRONT-END", "KB4023993-CERT-UNKNOWN")
 
+# Finding, host, pool; one of the last two is None.
+_Key = tuple[str, str | None, str | None]
 State = t.Literal["in_force", "ends_soon", "expired"]
 
 
@@ -124,19 +127,19 @@ def mark_findings(judgement: Judgement, waivers: t.Sequence[Waiver]) -> Judgemen
     """The judgement with waivers at its findings; one that has expired becomes the first line of the finding's evidence."""
     if not waivers:
         return judgement
-    day = _day(judgement)
-    return dataclasses.replace(judgement, findings=tuple(_marked(item, waivers, day) for item in judgement.findings))
+    day, index = _day(judgement), _index(waivers)
+    return dataclasses.replace(judgement, findings=tuple(_marked(item, index, day) for item in judgement.findings))
 
 
 def waiver_uses(judgement: Judgement, waivers: t.Sequence[Waiver]) -> tuple[WaiverUse, ...]:
     """All waivers in a run, those first that have expired or end soonest."""
     day = _day(judgement)
+    needed = collections.Counter(key for item in judgement.findings for key in _keys(item.id, item.host, item.pool))
     uses = []
     for waiver in waivers:
         left = (datetime.date.fromisoformat(waiver.expires) - day).days
         state: State = "expired" if left < 0 else "ends_soon" if left <= SOON_DAYS else "in_force"
-        matching = sum(_is_for(waiver, item.id, item.host, item.pool) for item in judgement.findings)
-        uses.append(WaiverUse(waiver=waiver, state=state, days_left=left, findings=matching))
+        uses.append(WaiverUse(waiver=waiver, state=state, days_left=left, findings=needed[_key(waiver)]))
     return tuple(sorted(uses, key=lambda use: (use.days_left, use.waiver.finding, place(use.waiver))))
 
 
@@ -159,7 +162,8 @@ def expired_words(judgement: Judgement, waivers: t.Sequence[Waiver]) -> dict[str
         # It was waived by its own waivers, or by those of the Front Ends that check it.
         validators = {link.validator for link in judgement.connections if link.peer == name}
         near = [hosts[other] for other in (name, *sorted(validators - {name})) if other in hosts]
-        ours = [w for w in expired if any(_is_for(w, w.finding, host.name, host.pool) for host in near)]
+        places = {(host.name, None) for host in near} | {(None, _pool(host.pool)) for host in near}
+        ours = [waiver for waiver in expired if (waiver.host, waiver.pool) in places]
         found[name] = " ".join(dict.fromkeys(map(_expired_sentence, ours)))
     return found
 
@@ -251,14 +255,21 @@ def _expired_sentence(waiver: Waiver) -> str:
     return f"The waiver of {waiver.owner} expired on {waiver.expires}."
 
 
-def _is_for(waiver: Waiver, identifier: str, host: str | None, pool: str | None) -> bool:
-    if waiver.finding != identifier:
-        return False
-    return waiver.host == host if waiver.host is not None else waiver.pool == _pool(pool)
+def _key(waiver: Waiver) -> _Key:
+    return waiver.finding, waiver.host, waiver.pool
 
 
-def _marked(item: Finding, waivers: t.Sequence[Waiver], day: datetime.date) -> Finding:
-    ours = [waiver for waiver in waivers if _is_for(waiver, item.id, item.host, item.pool)]
+def _keys(identifier: str, host: str | None, pool: str | None) -> tuple[_Key, _Key]:
+    """What a waiver of this finding may stand under: the host, or its pool."""
+    return (identifier, host, None), (identifier, None, _pool(pool))
+
+
+def _index(waivers: t.Iterable[Waiver]) -> dict[_Key, Waiver]:
+    return {_key(waiver): waiver for waiver in waivers}
+
+
+def _marked(item: Finding, index: t.Mapping[_Key, Waiver], day: datetime.date) -> Finding:
+    ours = [index[key] for key in _keys(item.id, item.host, item.pool) if key in index]
     last = max(ours, key=lambda waiver: waiver.expires, default=None)
     if last is None:
         return item
@@ -271,6 +282,7 @@ def _excused(judgement: Judgement, waivers: t.Sequence[Waiver]) -> tuple[str, ..
     """Hosts of which every cause of their verdict has one of these waivers."""
     if not waivers:
         return ()
+    index = _index(waivers)
     hosts = {host.name: host for host in judgement.hosts}
     by_host: dict[str, list[ConnectionJudgement]] = {}
     for connection in judgement.connections:
@@ -280,7 +292,7 @@ def _excused(judgement: Judgement, waivers: t.Sequence[Waiver]) -> tuple[str, ..
 
     def is_waived(host: HostJudgement | None, *identifiers: str) -> bool:
         return host is not None and any(
-            _is_for(waiver, identifier, host.name, host.pool) for waiver in waivers for identifier in identifiers
+            key in index for identifier in identifiers for key in _keys(identifier, host.name, host.pool)
         )
 
     def is_excused(host: HostJudgement) -> bool:

@@ -14,25 +14,16 @@ import datetime
 import typing as t
 
 from .compare import ConnectionChange, Moment, connection_changes
-from .evidence import Evidence, Presented, Sighting, SystemDll
+from .evidence import Evidence, Sighting, SystemDll
 from .findings import Judgement
-from .fleet import Fleet, HostView, InventoryHost, build_fleet
-from .host.operations import (
-    CertificatesReply,
-    ChainCertificate,
-    LyncCommandReply,
-    ProcessState,
-    RegistryListReply,
-    StoreCertificate,
-    TlsPeerReply,
-)
+from .fleet import HostView, InventoryHost, build_fleet
+from .host.operations import ProcessState, RegistryListReply
 from .knowledge import loader as knowledge
-from .public_renewal import without_client_authentication
 from .records import target_name
 from .rules.opt_outs import override_path
-from .rules.role_certificate import thumbprint
 from .rules.times import format_time, parse_time
 from .rules.verdict import ORDER
+from .what_if_certificates import HostCertificate, renewed, with_certificate
 from .words import counted
 
 SCHEMA: t.Final = 1
@@ -43,15 +34,6 @@ _SHOWN: t.Final = 8
 
 class WhatIfError(ValueError):
     """A supposition that cannot be made; the text says why."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class HostCertificate:
-    """A host presents this certificate (DER), with the other certificates of its file."""
-
-    host: str
-    leaf: bytes
-    others: tuple[bytes, ...]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -102,7 +84,7 @@ def suppose(hosts: t.Sequence[InventoryHost], what: Supposition) -> Supposed:
     notes: list[str] = []
     if what.public_renewal:
         words.append("the certificates of public CAs were renewed without clientAuth")
-        hosts = _renewed(hosts, notes)
+        hosts = renewed(hosts, notes)
     if what.certificates:
         named = _few([each.host for each in what.certificates])
         words.append(
@@ -112,7 +94,7 @@ def suppose(hosts: t.Sequence[InventoryHost], what: Supposition) -> Supposed:
             "Whether the Front Ends trust a certificate that they never saw was not asked; its usages were judged."
         )
         for each in what.certificates:
-            hosts = _with_certificate(hosts, each, notes)
+            hosts = with_certificate(hosts, each, notes)
     if what.override_gone:
         words.append(f"the override were gone {_where(what.override_gone)}, and Web Conferencing restarted")
         hosts = _on_front_ends(hosts, what.override_gone, _without_override, "has no override to remove", notes)
@@ -195,9 +177,6 @@ def _where(names: tuple[str, ...]) -> str:
 def _few(names: t.Sequence[str]) -> str:
     shown = ", ".join(names[:_SHOWN])
     return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown
-
-
-# ---- on Front Ends: the override, .NET
 
 
 def _on_front_ends(
@@ -296,160 +275,3 @@ def _restarted(view: HostView, evidence: Evidence) -> Evidence:
         sightings=(*evidence.sightings, *(Sighting(opt_out=key, since_utc=since) for key in standing)),
         system=dataclasses.replace(evidence.system, time_utc=now),
     )
-
-
-# ---- certificates
-
-
-def _with_certificate(
-    hosts: t.Sequence[InventoryHost], given: HostCertificate, notes: list[str]
-) -> tuple[InventoryHost, ...]:
-    """The host has this certificate assigned and shows it to everybody who asks."""
-    fleet = build_fleet(hosts)
-    view = fleet.views[given.host]
-    names = _names(fleet, view)
-    if not names:
-        notes.append(f"{given.host}: no Front End of this inventory is known to connect to it.")
-    issuers = tuple(dict.fromkeys([*given.others, *_issuers(hosts)]))
-    reply = TlsPeerReply(connected=True, certificate=given.leaf, issuers=issuers, failure=None)
-    port = next(p.number for p in knowledge.ports() if p.purpose == "probe")
-    altered = []
-    for host in hosts:
-        evidence = host.evidence
-        if evidence is not None:
-            if host.name == given.host:
-                evidence = _holding(view, evidence, given.leaf, issuers, reply)
-            elif fleet.views[host.name].role.role == "front_end":
-                seen = tuple(Presented(host=name, port=port, reply=reply) for name in sorted(names))
-                # The first reading of a name counts.
-                evidence = dataclasses.replace(evidence, presented=(*seen, *evidence.presented))
-        altered.append(dataclasses.replace(host, evidence=evidence))
-    return tuple(altered)
-
-
-def _names(fleet: Fleet, view: HostView) -> frozenset[str]:
-    """What those that connect to the host call it."""
-    label = view.name.lower().split(".")[0]
-    return frozenset(
-        name
-        for link in fleet.links
-        if link.peer == view.name or link.peer.lower() == view.full_name or link.peer.lower().split(".")[0] == label
-        for name in link.names
-    )
-
-
-def _issuers(hosts: t.Iterable[InventoryHost]) -> t.Iterator[bytes]:
-    """CA certificates of the company, as its servers hold them: a new certificate is most likely from one of these."""
-    for host in hosts:
-        for issuer in host.evidence.certificates.issuers if host.evidence and host.evidence.certificates else ():
-            yield issuer.certificate
-
-
-def _holding(
-    view: HostView, evidence: Evidence, leaf: bytes, issuers: tuple[bytes, ...], reply: TlsPeerReply
-) -> Evidence:
-    role = view.role.role
-    use = next((u.use for u in knowledge.certificate_uses() if u.role == role and u.handling == "judged"), None)
-    ports = [p.number for p in knowledge.ports() if p.purpose == "probe" and p.certificate_use == use]
-    if use is None or not ports:
-        return evidence
-    old = evidence.certificates or CertificatesReply(certificates=(), issuers=(), truncated=False)
-    known = {issuer.certificate for issuer in old.issuers}
-    store = dataclasses.replace(
-        old,
-        certificates=(
-            StoreCertificate(
-                certificate=leaf,
-                has_private_key=True,
-                usage_property=None,
-                chain=tuple(map(thumbprint, issuers)),
-            ),
-            *old.certificates,
-        ),
-        issuers=(
-            *old.issuers,
-            *(ChainCertificate(certificate=ca, usage_property=None) for ca in issuers if ca not in known),
-        ),
-    )
-    own = tuple(each for each in evidence.presented if each.host or each.port not in ports)
-    return dataclasses.replace(
-        evidence,
-        certificates=store,
-        lync_certificates=_assigned(evidence.lync_certificates, use, thumbprint(leaf)),
-        presented=(*(Presented(host="", port=port, reply=reply) for port in ports), *own),
-    )
-
-
-def _assigned(reply: LyncCommandReply | None, use: str, mark: str) -> LyncCommandReply | None:
-    """What Get-CsCertificate would say; where it did not answer, the ports tell."""
-    if reply is None:
-        return None
-    objects = tuple(
-        {**entry, "Thumbprint": (mark,)} if use in entry.get("Use", ()) else entry for entry in reply.objects
-    )
-    return dataclasses.replace(reply, objects=objects)
-
-
-def _renewed(hosts: t.Sequence[InventoryHost], notes: list[str]) -> tuple[InventoryHost, ...]:
-    """Every certificate of a public CA, wherever it was seen, is a renewal of it without clientAuth."""
-    renewals: dict[bytes, bytes] = {}
-    cutoffs: dict[str, None] = {}
-    leaves = dict.fromkeys(leaf for host in hosts if host.evidence for leaf in _leaves(host.evidence))
-    for leaf in leaves:
-        found = without_client_authentication(leaf)
-        if found is not None:
-            renewals[leaf], name = found
-            cutoffs[name] = None
-    if not renewals:
-        notes.append("No certificate here is of a public CA that is known to stop issuing clientAuth.")
-        return tuple(hosts)
-    notes.append(
-        f"Supposed renewals have the names and the CA of the certificate of today, and serverAuth alone; their "
-        f"thumbprints are made up. {'; '.join(sorted(cutoffs))}."
-    )
-    marks = {thumbprint(old): thumbprint(new) for old, new in renewals.items()}
-    return tuple(
-        dataclasses.replace(host, evidence=_exchanged(host.evidence, renewals, marks)) if host.evidence else host
-        for host in hosts
-    )
-
-
-def _leaves(evidence: Evidence) -> t.Iterator[bytes]:
-    for reading in evidence.presented:
-        if reading.reply.certificate:
-            yield reading.reply.certificate
-    for entry in evidence.certificates.certificates if evidence.certificates else ():
-        yield entry.certificate
-
-
-def _exchanged(evidence: Evidence, renewals: t.Mapping[bytes, bytes], marks: t.Mapping[str, str]) -> Evidence:
-    store, reply = evidence.certificates, evidence.lync_certificates
-    if store is not None:
-        entries = tuple(
-            dataclasses.replace(entry, certificate=renewals.get(entry.certificate, entry.certificate))
-            for entry in store.certificates
-        )
-        store = dataclasses.replace(store, certificates=entries)
-    if reply is not None:
-        objects = tuple(
-            {**entry, "Thumbprint": tuple(_exchanged_mark(mark, marks) for mark in entry["Thumbprint"])}
-            if "Thumbprint" in entry
-            else entry
-            for entry in reply.objects
-        )
-        reply = dataclasses.replace(reply, objects=objects)
-    presented = tuple(
-        dataclasses.replace(
-            reading,
-            reply=dataclasses.replace(
-                reading.reply,
-                certificate=renewals.get(reading.reply.certificate or b"", reading.reply.certificate),
-            ),
-        )
-        for reading in evidence.presented
-    )
-    return dataclasses.replace(evidence, certificates=store, lync_certificates=reply, presented=presented)
-
-
-def _exchanged_mark(mark: str, marks: t.Mapping[str, str]) -> str:
-    return marks.get(mark.replace(" ", "").upper(), mark)

@@ -19,6 +19,7 @@ from ansible_collections.sfb.kb4023993.plugins.plugin_utils.evaluate import Asse
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.evidence import Evidence, InventoryFacts
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.facts import single_host
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.fleet import InventoryHost, build_fleet, peer_questions
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.certificate_operations import CERTIFICATE_OPERATIONS
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.operations import Operation
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.session import Session, SessionError
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.wire import Reply, decode_reply, encode_batch
@@ -48,6 +49,7 @@ class CutSession:
 
     def __init__(self, deployment: Deployment, host: str, *, operations: int | None = None) -> None:
         self._deployment, self._host, self._left = deployment, host, operations
+        self._deadline_seconds = 90
         self.batches = 0
         self.done: list[Operation] = []
         self.before_batch: t.Callable[[], None] = lambda: None
@@ -60,7 +62,7 @@ class CutSession:
         deadline_seconds: int = 90,
         stop_on_error: bool = False,
     ) -> tuple[Reply, ...]:
-        del deadline_seconds
+        self._deadline_seconds = deadline_seconds
         self.batches += 1
         self.before_batch()
         count = len(operations) if self._left is None else min(self._left, len(operations))
@@ -74,12 +76,15 @@ class CutSession:
 
     def _ask(self, operations: t.Sequence[Operation], *, stop_on_error: bool) -> tuple[Reply, ...]:
         nonce = secrets.token_hex(8)
-        data = encode_batch(operations, nonce=nonce, deadline_seconds=90, stop_on_error=stop_on_error)
+        data = encode_batch(
+            operations, nonce=nonce, deadline_seconds=self._deadline_seconds, stop_on_error=stop_on_error
+        )
+        certificates = any(isinstance(operation, CERTIFICATE_OPERATIONS) for operation in operations)
         command = Invocation(
             host=self._host,
             transport="winrm",
             script="\n".join(shipped_bootstrap()),
-            stdin=f"{_packed_script()}.{_pack(data.encode('utf-8'))}\r\n",
+            stdin=f"{_packed_script(certificates=certificates)}.{_pack(data.encode('utf-8'))}\r\n",
             processes=1,
         )
         execution = client.execute(self._deployment, command)
@@ -90,9 +95,9 @@ class CutSession:
 
 
 @functools.cache
-def _packed_script() -> str:
+def _packed_script(*, certificates: bool) -> str:
     """Packed once, because tests send it hundreds of times."""
-    return _pack(shipped_batch(changing=True))
+    return _pack(shipped_batch(changing=True, certificates=certificates))
 
 
 def _pack(data: bytes) -> str:
@@ -109,17 +114,22 @@ class Simulated:
         fe02: t.Mapping[str, t.Any] | None = None,
         edge01: t.Mapping[str, t.Any] | None = None,
         start: datetime.datetime = datetime.datetime(2026, 3, 8, 12, tzinfo=datetime.timezone.utc),
+        deployment: Deployment | None = None,
     ) -> None:
-        """``start``: the lab's certificates are valid around the true time; a test that needs them to be gives that."""
+        """``start``: the lab's certificates are valid around the true time; a test that needs them to be gives that.
+
+        ``deployment``: another one instead of these servers.
+        """
         servers: dict[str, t.Any] = {"fe01": {"pool": "pool01", **_YOUNG, **(fe01 or {})}}
         if fe02 is not None:
             servers["fe02"] = {"pool": "pool01", **_YOUNG, **fe02}
         servers["edge01"] = {"pool": "edge01", "role": "edge", **_YOUNG, **(edge01 or {})}
         each = {"product": "sfb2015", "os": "server2012r2", "dotnet": _CHECKED}
         pools = {"pool01": {"edge_pool": "edge01", "each": each}, "edge01": {"each": each}}
-        scenario = parse({"pools": pools, "servers": servers})
-        self.deployment = Deployment(scenario, clock=Clock(start=start))
-        self.names = tuple(servers)
+        self.deployment = deployment or Deployment(
+            parse({"pools": pools, "servers": servers}), clock=Clock(start=start)
+        )
+        self.names = tuple(self.deployment.hosts)
         self._saved: dict[str, Evidence] = {}
 
     def host(self, name: str = "fe01") -> Host:

@@ -33,6 +33,7 @@ def ask(engine: Engine, tmp_path: Path) -> t.Callable[..., t.Any]:
             "PATH": path or f"{programs}:{os.environ['PATH']}",
             "TMPDIR": str(temporary),
             "CERTREQ_TROUBLE": trouble,
+            "CERTREQ_PID": str(tmp_path / "pid"),
             "DOTNET_EnableDiagnostics": "0",
         }
         there = Engine(engine.program, variables)
@@ -68,11 +69,14 @@ def test_its_words_are_for_people(ask: Ask) -> None:
     )
 
 
-def test_it_is_ended_when_its_time_is_over(ask: Ask) -> None:
+def test_it_is_ended_when_its_time_is_over(ask: Ask, tmp_path: Path) -> None:
     started = time.monotonic()
     error = ask(trouble="hangs", seconds=3).error
     assert (error.type, error.message) == ("deadline", "certreq did not end in time")
     assert time.monotonic() - started < 30
+    # What is left of a process that ended has no command line.
+    left = Path("/proc", (tmp_path / "pid").read_text(encoding="ascii"), "cmdline")
+    assert not left.exists() or left.read_bytes() == b""
 
 
 def test_no_such_program(ask: Ask, tmp_path: Path) -> None:

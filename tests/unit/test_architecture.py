@@ -33,6 +33,7 @@ PURE: t.Final = (
     "waivers",
     "compare",
     "what_if",
+    "what_if_certificates",
     "public_renewal",
     "host_plan",
     "certificate_findings",

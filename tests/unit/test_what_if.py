@@ -21,12 +21,12 @@ from ansible_collections.sfb.kb4023993.plugins.plugin_utils.public_renewal impor
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.report.sections import forecast_forms
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.what_if import (
     Forecast,
-    HostCertificate,
     Supposition,
     WhatIfError,
     forecast,
     suppose,
 )
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.what_if_certificates import HostCertificate
 from builders import certificates as c
 from builders import evidence as e
 from builders import fleets as f

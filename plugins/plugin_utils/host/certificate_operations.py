@@ -33,7 +33,10 @@ class LyncOutcome:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RequestReply:
-    """``csr``: the request as the file holds it (PEM), None if none was made. ``exit_code``: of certreq, None for the cmdlet."""
+    """``csr``: the request as the file holds it (PEM), None if none was made. ``exit_code``: of certreq, None for the cmdlet.
+
+    ``failure`` of certreq is what it printed, if it did not end with 0.
+    """
 
     module: str | None
     denied: bool
@@ -46,8 +49,8 @@ class RequestReply:
 class LyncRequest(Operation):
     """``Request-CsCertificate -New -Output``: key and request on this server, RSA, for exactly one use.
 
-    ``names`` become ``-DomainName``. Texts of the subject that are empty are not given. Never with ``-ComputerFqdn``: on an Edge it
-    would ask the Central Management store.
+    ``names`` become ``-DomainName``; one with a comma or a blank is ``invalid``. Texts that are empty are not given. Never with
+    ``-ComputerFqdn``: on an Edge it would ask the Central Management store.
     """
 
     NAME = "lync_request"
@@ -131,7 +134,10 @@ class StoreChangeReply:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PfxImport(Operation):
-    """A PFX with one certificate and its key into the store ``My``, the key into the machine's key set."""
+    """A PFX with one certificate and its key into the store ``My``, the key into the machine's key set.
+
+    A PFX with anything else in it is ``invalid``; a wrong password, or what is no PFX, ``failed``.
+    """
 
     NAME = "pfx_import"
     REPLY = StoreChangeReply
@@ -220,7 +226,7 @@ class LyncGate(Operation):
 class CaReply:
     """What the CA's object said: ``disposition`` and ``hresult`` are numbers of certcli.h, ``request_id`` 0 if there is none.
 
-    ``certificates``: the issued certificate with its chain (PKCS #7, DER), None if not issued.
+    ``certificates``: the issued certificate with its chain (PKCS #7, DER), None if not issued, or if it was not handed out.
     """
 
     disposition: int

@@ -105,7 +105,7 @@ How to take it back, in the Management Shell, as administrator
 """
 
 _LEAD: t.Final = """
-This server has made the key for its whole Edge pool: {others}.
+This server has made the key for its whole Edge pool. The other members: {others}.
   After step 2 (the script asks before the restart, so it can wait there), export the certificate with its key and carry it to each of them:
          mmc, snap-in Certificates, computer account, Personal: All Tasks, Export, with the private key, a long password, to a PFX file.
          Do not choose to delete the key. Carry file and password on different ways, and delete the file afterwards.

@@ -56,10 +56,11 @@ def plan_retirement(assessment: Assessment, *, quiet_minutes: int, now: datetime
         name: plan for name, plan in plans.items() if isinstance(plan, HostPlan) and (plan.changes or plan.restart)
     }
     remarks = tuple(remark for view in front_ends for remark in _remarks(view))
+    quiet = datetime.timedelta(minutes=quiet_minutes)
     reasons = [
         *_obstacles(assessment, now),
         *(f"{name}: {plan}" for name, plan in plans.items() if isinstance(plan, str)),
-        *(reason for view in front_ends for reason in _failing(view)),
+        *(reason for view in front_ends for reason in _failing(view, quiet)),
     ]
     none = Retirement(
         allowed=not reasons,
@@ -72,7 +73,6 @@ def plan_retirement(assessment: Assessment, *, quiet_minutes: int, now: datetime
     )
     if reasons or not wanted:
         return none
-    quiet = datetime.timedelta(minutes=quiet_minutes)
     enforcing = any(_enforces(view) for view in front_ends)
     trials = {
         v.name: ran for v in front_ends if (_enforces(v) or not enforcing) and (ran := _ran_without(v)) is not None
@@ -169,11 +169,22 @@ def _connection_obstacle(validator: HostView, connection: ConnectionJudgement) -
     return "" if checks else f"it did not say whether it accepts the certificate of {connection.peer}"
 
 
-def _failing(view: HostView) -> t.Iterator[str]:
-    """A Front End that checks, has no opt-out and fails shows what would happen to the others."""
+def _failing(view: HostView, quiet: datetime.timedelta) -> t.Iterator[str]:
+    """A Front End that checks, has no opt-out and fails shows what would happen to the others.
+
+    A failure before the quiet time may come from a peer that was restarted; one that lasts is logged again within 20 minutes.
+    """
     without = _enforces(view) and _ran_without(view, watched=False) is not None
-    if without and view.failures and sum(view.failures.since_start.values()):
+    if without and view.failures and sum(view.failures.since_start.values()) and not _is_over(view, quiet):
         yield f"{view.name}: it runs without the override and has logged failures since its start, the last at {view.failures.last_utc}"
+
+
+def _is_over(view: HostView, quiet: datetime.timedelta) -> bool:
+    """Whether the last failure is longer ago than the quiet time, by the server's own clock."""
+    system = view.source.evidence.system if view.source.evidence else None
+    last = parse_time(view.failures.last_utc if view.failures else None)
+    now = parse_time(system.time_utc if system else None)
+    return bool(last and now and now - last > quiet)
 
 
 # ---- who goes first

@@ -14,6 +14,7 @@ from ..signing.answer import Problem
 from ..signing.records import Record
 from ..verify import HostResult
 from ..words import one_line
+from .parts import Part
 
 _WIDTH: t.Final = 118
 
@@ -61,34 +62,39 @@ def certificate_states(records: t.Iterable[Record]) -> tuple[CertificateState, .
     )
 
 
+def certificate_parts(renewal: Renewal) -> tuple[Part, ...]:
+    """One heading a certificate, with how far it is; then the servers that get none."""
+    results = {result.host: result for result in renewal.results}
+    parts = [_part(state, results) for state in renewal.certificates]
+    known = {server for state in renewal.certificates for server in state.servers}
+    others = [f"{r.host}: {r.message}" for r in renewal.results if r.host not in known]
+    if others:
+        parts.append(Part(title="Other servers", lines=tuple(others)))
+    if renewal.refused:
+        lines = tuple(f"{refusal.host}: {refusal.reason}" for refusal in renewal.refused)
+        parts.append(Part(title="Not replaced, and why", lines=lines, bad=True))
+    return tuple(parts)
+
+
+def _part(state: CertificateState, results: t.Mapping[str, HostResult]) -> Part:
+    failed = [results[server] for server in state.servers if server in results and results[server].result == "failed"]
+    lines = [state.next_step]
+    if state.request_id:
+        lines.append(f"request {state.request_id} at the CA")
+    if state.new:
+        lines.append(f"{state.replaces or 'no certificate'} -> {state.new}")
+    lines += [f"{problem.id}: {problem.text} {problem.next_step}" for problem in state.problems]
+    lines += [f"{result.host}: failed: {result.message}" for result in failed]
+    title = f"{', '.join(state.servers)}, {', '.join(state.uses)}: {state.step}"
+    return Part(title=title, lines=tuple(lines), bad=bool(failed or state.problems))
+
+
 def certificates_text(renewal: Renewal) -> str:
     """The part of the text report."""
-    results = {result.host: result for result in renewal.results}
     lines = ["Certificates"]
-    for state in renewal.certificates:
-        servers = ", ".join(map(one_line, state.servers))
-        lines.append(_wrapped(f"  {servers}, {', '.join(state.uses)}: ", f"{state.step.upper()}: {state.next_step}"))
-        if state.request_id:
-            lines.append(f"    request {state.request_id} at the CA")
-        lines.extend(
-            _wrapped(f"    {problem.id}: ", f"{problem.text} {problem.next_step}") for problem in state.problems
-        )
-        if state.new:
-            lines.append(f"    {state.replaces or 'no certificate'} -> {state.new}")
-        failed = [
-            results[server] for server in state.servers if server in results and results[server].result == "failed"
-        ]
-        lines.extend(_wrapped(f"    {one_line(result.host)}: FAILED: ", result.message) for result in failed)
-    known = {server for state in renewal.certificates for server in state.servers}
-    lines.extend(
-        _wrapped(f"  {one_line(result.host)}: FAILED: ", result.message)
-        for result in renewal.results
-        if result.host not in known and result.result == "failed"
-    )
-    lines.extend(
-        _wrapped(f"  {one_line(refusal.host)}: ", f"not replaced: {one_line(refusal.reason, 600)}")
-        for refusal in renewal.refused
-    )
+    for part in certificate_parts(renewal):
+        lines.append(_wrapped("  ", part.title))
+        lines.extend(_wrapped("    ", line) for line in part.lines)
     return "\n".join(lines) if len(lines) > 1 else "Certificates: none has to be replaced."
 
 

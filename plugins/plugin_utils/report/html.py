@@ -27,6 +27,7 @@ from ..waivers import waiver_words
 from ..words import counted, one_line
 from . import view
 from .advice import Block, Step, Way, advice, blocks
+from .certificates import certificate_parts
 from .document import Report, saved_note
 from .marks import SYMBOL, WORD
 from .parts import since_parts, since_sentence, since_title, waiver_parts
@@ -91,6 +92,7 @@ def report_html(report: Report) -> str:
         since_title=since_title(report.since) if report.since else None,
         since_sentence=since_sentence(report.since) if report.since else "",
         since=since_parts(report.since) if report.since else (),
+        certificates=certificate_parts(report.renewal) if report.renewal else (),
         waivers=waiver_parts(report.waivers),
         changes=view.change_rows(report),
         moved=view.moved(report),

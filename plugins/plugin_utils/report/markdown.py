@@ -16,6 +16,7 @@ from ..findings import ConnectionJudgement, Finding, HostJudgement
 from ..rules.verdict import ORDER
 from ..waivers import waiver_words
 from ..words import counted, one_line
+from .certificates import certificate_parts
 from .document import Report, findings_of_run, saved_note
 from .marks import USAGE, check_words, opt_out_words
 from .parts import Part, since_parts, since_sentence, since_title, waiver_parts
@@ -55,6 +56,7 @@ def report_markdown(report: Report) -> str:
         _servers(report),
         *_connections(report),
         *_plan(report),
+        *(["## Certificates", *parts_markdown(certificate_parts(report.renewal))] if report.renewal else []),
         *_since(report),
         *_findings([item for item in findings if item.id != "KB4023993-NOT-ASSESSED"]),
         *_not_assessed([item for item in findings if item.id == "KB4023993-NOT-ASSESSED"]),

@@ -22,6 +22,7 @@ from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host_plan import Pol
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.plan import make_plan
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.run import Run
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.saved import SavedEvidence
+from builders import certificates as c
 from builders import evidence as e
 from builders import fleets as f
 from builders.simulated import RUN_ID, Simulated
@@ -72,3 +73,20 @@ def test_a_failure_to_connect_is_older_knowledge_than_a_file_imported_after_it(
     Run(state, "20260308T120000Z-abcdef").save_failure("fe01", f.UNREACHABLE, "before")
     host = SavedEvidence(state, []).host("fe01", in_run=True, inventory=InventoryFacts())
     assert (host.failure is None) is believed
+
+
+@pytest.mark.parametrize(("by_hand", "verdict"), [(True, "broken"), (False, "compliant")])
+def test_what_is_assigned_by_evidence_counts_beside_what_the_edge_shows_today(by_hand: bool, verdict: str) -> None:
+    """The Edge shows a good certificate, and its evidence says that a bad one comes with the next restart."""
+    good, bad = c.certificate("both", e.full("edge01")), c.certificate("server_only", e.full("edge01"))
+    pool = "edgepool.contoso.example"
+    front_end = e.front_end(
+        edge_pool=pool,
+        cert=c.certificate("both", e.full("fe01")),
+        presented=(e.shown(good, host=e.full("edge01"), whole_chain=True),),
+    )
+    edge = e.edge(cert=bad, pool=pool, presented=(e.shown(good, whole_chain=True),))
+    edge = dataclasses.replace(edge, certificates=e.store(good, bad))
+    # Without the mark it is a server that --limit leaves out: there only what it shows today is believed.
+    source = dataclasses.replace(f.read(edge), offline=True) if by_hand else f.outside(edge)
+    assert f.connection(f.judge(front_end, source), "fe01", "edge01").verdict == verdict

@@ -137,7 +137,7 @@ def test_the_rules_are_the_catalogue_with_its_help() -> None:
     rules = {rule["id"]: rule for rule in run(r.audit())["tool"]["driver"]["rules"]}
     assert set(rules) == set(CATALOGUE)
     override = rules["KB4023993-OVERRIDE-RETIRE"]
-    assert "sfb.kb4023993.rollback" in override["help"]["text"]
+    assert "sfb.kb4023993.certificate_retire" in override["help"]["text"]
     assert override["defaultConfiguration"] == {"level": "note"}
 
 
