@@ -109,7 +109,7 @@ class LyncAssign(Operation):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PfxExportReply:
-    pfx: bytes
+    pfx: bytes = dataclasses.field(repr=False)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -121,7 +121,7 @@ class PfxExport(Operation):
     # It changes nothing, but what an audit sends must not hold it either.
     CHANGES = True
     thumbprint: str
-    password: str
+    password: str = dataclasses.field(repr=False)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -142,8 +142,8 @@ class PfxImport(Operation):
     NAME = "pfx_import"
     REPLY = StoreChangeReply
     CHANGES = True
-    pfx: bytes
-    password: str
+    pfx: bytes = dataclasses.field(repr=False)
+    password: str = dataclasses.field(repr=False)
     exportable: bool
     friendly_name: str
 
