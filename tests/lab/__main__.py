@@ -13,8 +13,9 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from lab import trust
 from lab.protocol.control import ControlError
 from lab.reader import ScenarioError
 from lab.running import Lab
@@ -70,13 +71,23 @@ def _identity(lab: Lab, name: str, _: dict[str, Any]) -> dict[str, str]:
         answers = [answer for port in PORTS.get(host.role, {}) if (answer := host.presents(port))]
         if not answers:
             raise ControlError(f"Nothing on {name} answers TLS.", status=HTTPStatus.NOT_FOUND)
-        issued = lab.deployment.issuer.issued(answers[0][1].certificate)
+        presented = answers[0][1]
+        chain = trust.build(presented.certificate, presented.issuers, host.stores.anchors())
+        entry = host.stores.find(trust.thumbprint(presented.certificate))
+        # Certificates of the start come from the lab's own issuer, later ones have their key in the store.
+        held = entry.key if entry else None
+        key = held.private if held else lab.deployment.issuer.issued(presented.certificate).key
+    certificates = [link.certificate for link in chain.links]
     return {
         "name": host.fqdn,
-        "certificates": issued.chain_pem.decode(),
-        "key": issued.key_pem.decode(),
-        "root": issued.issuers[-1].public_bytes(Encoding.PEM).decode(),
+        "certificates": "".join(map(_pem, certificates[:-1])),
+        "key": key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
+        "root": _pem(certificates[-1]),
     }
+
+
+def _pem(certificate: bytes) -> str:
+    return trust.parse(certificate).public_bytes(Encoding.PEM).decode()
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from typing import Any, TypeVar, cast, get_args
 
 from lab import trust
 from lab.answers.certificate_work import assign
+from lab.answers.context import Done
 from lab.ca.enterprise import EnterpriseCa, Request
 from lab.deployment import Deployment
 from lab.mechanism import PROVIDER
@@ -129,6 +130,11 @@ class Outside:
         """
         with self._deployment.lock:
             self._deployment.hosts[name].kill_point.set(number=number, operation=operation, ending=ending)
+
+    def journal(self) -> list[Done]:
+        """All operations that can change a server, in the order in which servers carried them out; with the secrets in them."""
+        with self._deployment.lock:
+            return list(self._deployment.surroundings.journal)
 
     def ca(self, config: str) -> EnterpriseCa:
         """:raises KeyError: if there is no such CA."""

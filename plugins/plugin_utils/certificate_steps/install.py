@@ -115,11 +115,12 @@ def install(session: Session, target: Installation, *, run_id: str, limits: Limi
     """
     try:
         now = read_now(session, machine_guid=target.machine_guid)
-        record = _record(now, target, run_id)
-        wanted: dict[str, str] = dict.fromkeys(target.uses, thumbprint(target.certificate))
+        mark = thumbprint(target.certificate)
+        # Also where somebody removed the record that the import had written.
+        record = dataclasses.replace(_record(now, target, run_id), new=mark)
+        wanted: dict[str, str] = dict.fromkeys(target.uses, mark)
         if not _has_key(now, target.certificate):
             raise StepError("refused", "The new certificate is not in the store with its private key. Run again.")
-        mark = thumbprint(target.certificate)
         restart = _prepare(session, target, now, record, mark, limits)
         record, assigned = _assign(session, target, record, wanted)
         restarted = restart_all(session, target, now, run_id=run_id, limits=limits) if restart else ""
@@ -208,7 +209,7 @@ def _assign(
     todo = {use: mark for use, mark in wanted.items() if before.get(use) != mark}
     if not todo:
         return record, False
-    expected = {record.replaces, record.new, *record.before.values()}
+    expected = {record.replaces, record.new, *record.before.values()} - {None}
     strange = next((use for use in todo if before.get(use) not in expected), None)
     if strange:
         raise StepError(

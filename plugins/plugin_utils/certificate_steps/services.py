@@ -45,7 +45,7 @@ def restart_all(session: Session, target: Installation, now: Now, *, run_id: str
             )
         record = ServicesRecord(failover=target.manner == "failover", running=running, begun_utc=NOW, run_id=run_id)
         _take_down(session, target, record, limits)
-    elif not (record.failover and _are_down(now.services)):
+    elif not (record.failover and _is_down(record, now.services)):
         # Where the earlier run was cut is not known: taking down what is down already does no harm.
         _take_down(session, target, record, limits)
     _bring_up(session, target, record, limits)
@@ -56,12 +56,15 @@ def restart_all(session: Session, target: Installation, now: Now, *, run_id: str
 def pass_gate(session: Session, target: Installation, now: Now, limits: Limits) -> None:
     """Wait until the pool says Ready, and the upgrade domain of this server too. Anything unknown stops the pool.
 
-    A server without a pool has no gate, and one that an earlier run has taken down is only to be brought up again.
+    A server without a pool has no gate, and one that an earlier run has taken down is only to be brought up again. A restart that is on
+    record and that did not begin, or that somebody ended by hand, is a new one for the pool.
 
     :raises StepError: the server must not go down now; nothing was changed.
     """
-    if target.manner == "plain" or now.records.services is not None:
+    begun = now.records.services
+    if target.manner == "plain" or (begun is not None and _is_down(begun, now.services)):
         return
+    computer = target.computer.lower()
     for attempt in range(1, limits.gate_tries + 1):
         gate = cop.LyncGate(modules=target.modules)
         reply: cop.LyncGateReply = run_operations(
@@ -79,7 +82,7 @@ def pass_gate(session: Session, target: Installation, now: Now, limits: Limits) 
                 "refused",
                 f"The pool says {state} instead of Ready, so nothing was stopped. Look at the pool, then run again.",
             )
-        own = [domain for domain in reply.domains if target.computer in {name.lower() for name in domain.front_ends}]
+        own = [domain for domain in reply.domains if computer in {name.lower() for name in domain.front_ends}]
         if any(domain.ready is False for domain in own):
             raise StepError(
                 "refused",
@@ -194,6 +197,7 @@ def _all_run(session: Session, record: ServicesRecord) -> bool:
     )
 
 
-def _are_down(services: t.Sequence[op.ServiceState]) -> bool:
-    """Whether FailOver has begun to take services down."""
-    return any(service.status == "stopped" or service.start_mode == "disabled" for service in services)
+def _is_down(record: ServicesRecord, services: t.Sequence[op.ServiceState]) -> bool:
+    """Whether services that ran before the restart are on their way down, or there. What was disabled before it says nothing."""
+    ran = (service for service in services if service.name in record.running)
+    return any(service.status in ("stopped", "stop_pending") or service.start_mode == "disabled" for service in ran)

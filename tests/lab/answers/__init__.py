@@ -23,7 +23,7 @@ from lab.answers import (
     services,
     system,
 )
-from lab.answers.context import Surroundings
+from lab.answers.context import Done, Surroundings
 from lab.world.host import Host
 
 Answer = Callable[[Host, Any, Surroundings], Any]
@@ -76,7 +76,11 @@ def answer(host: Host, operation: op.Operation, surroundings: Surroundings) -> A
     if fabric := surroundings.fabrics.get(host):
         fabric.settle()
     host.kill_point.before(operation.NAME)
+    value = None
     try:
-        return _ANSWERS[type(operation)](host, operation, surroundings)
+        value = _ANSWERS[type(operation)](host, operation, surroundings)
+        return value
     finally:
+        if operation.CHANGES:
+            surroundings.journal.append(Done(host=host.name, operation=operation, value=value))
         host.kill_point.after(operation.NAME)
