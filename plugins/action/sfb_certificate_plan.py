@@ -34,6 +34,7 @@ class ActionModule(SfbAction):
             "choices": list(STAGES),
         },
         "reading": {"type": "str", "choices": ["before", "after"], "default": "before"},
+        "request_again": {"type": "list", "elements": "str", "default": []},
         "trusted_elsewhere": {"type": "list", "elements": "str", "default": []},
         "sign_failure": {"type": "str", "default": ""},
     }

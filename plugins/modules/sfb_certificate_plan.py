@@ -23,7 +23,7 @@ options:
     required: true
   stage:
     description:
-      - What to decide. The stages belong together in this order; V(put_back) is the way back, and replaces all before V(results).
+      - What to decide. The stages belong together in this order; V(put_back) is the way back, and replaces all before V(returned).
       - V(plan) chooses the certificates to replace, and names the servers that have to make a request. A certificate is chosen if it is not good
         for client authentication, or if its replacement is under way.
       - V(requested) takes the requests that servers made into records.
@@ -32,14 +32,23 @@ options:
       - V(waves) chooses the certificates that everybody accepts, and the order of the servers.
       - V(put_back) chooses the servers whose record says that this collection assigned a certificate there, and their order.
       - V(results) writes down how far each certificate is, by O(reading).
+      - V(returned) does the same at the end of the way back.
     type: str
-    choices: [plan, requested, trust, trusted, waves, put_back, results]
+    choices: [plan, requested, trust, trusted, waves, put_back, results, returned]
     required: true
   reading:
     description: The reading to judge by. V(after) is for O(stage=results), when servers were changed and read again.
     type: str
     choices: [before, after]
     default: before
+  request_again:
+    description:
+      - Ids of records that get a new key and request, because the CA denied the earlier one, what came back was refused, or its key is not on the
+        server any more. Records in any other step are left as they are.
+      - Used with O(stage=plan).
+    type: list
+    elements: str
+    default: []
   trusted_elsewhere:
     description:
       - Servers that cannot be asked about the new chain, and where somebody saw by hand that they trust it, as the report names them; the

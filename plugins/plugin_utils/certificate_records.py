@@ -19,7 +19,10 @@ _SCHEMA: t.Final = 1
 _THUMBPRINT: t.Final = re.compile(r"[0-9A-F]{40}\Z")
 _SERVICE: t.Final = re.compile(r"[\w.$-]{1,80}\Z")
 _TIME: t.Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,7})?Z\Z")
-_USES: t.Final = ("Internal", "Default", "WebServicesInternal", "WebServicesExternal")
+_FRONT_END: t.Final = ("Default", "WebServicesInternal", "WebServicesExternal")
+_METHODS: t.Final = ("certreq", "web", "files")
+_MAX_TEXT: t.Final = 500
+_MAX_REQUEST_ID: t.Final = 2**32
 
 ServerStep = t.Literal["requesting", "requested", "submitting", "pending", "imported", "assigned", "done"]
 """How far one server is. requesting: about to make a key. requested: key and request are there. submitting, pending: the request was
@@ -106,11 +109,29 @@ def is_plausible(record: CertificateRecord | ServicesRecord | TrustRecord) -> bo
         return bool(_TIME.match(record.begun_utc)) and all(_SERVICE.match(name) for name in record.running)
     if isinstance(record, TrustRecord):
         return bool(_TIME.match(record.time_utc) and _THUMBPRINT.match(record.thumbprint))
-    marks = (record.replaces, *record.before.values(), *([record.new] if record.new else []))
+    marks = (record.replaces, *record.before.values(), *([] if record.new is None else [record.new]))
     return bool(
         _TIME.match(record.time_utc)
-        and record.use in record.uses
-        and len(set(record.uses)) == len(record.uses)
-        and set(record.before) <= set(_USES)
+        and _is_possible(record.uses)
+        and record.use == record.uses[0]
+        and (not record.before or set(record.before) == set(record.uses))
         and all(_THUMBPRINT.match(mark) for mark in marks)
+        and (record.handed_in is None or _is_likely(record.handed_in))
+    )
+
+
+def _is_possible(uses: tuple[CertificateUse, ...]) -> bool:
+    """Whether these uses move together: that of an Edge alone, or Default with Web uses."""
+    return uses == ("Internal",) or (
+        uses[:1] == ("Default",) and set(uses) <= set(_FRONT_END) and len(set(uses)) == len(uses)
+    )
+
+
+def _is_likely(handed_in: HandedIn) -> bool:
+    texts = (handed_in.ca, handed_in.template or "")
+    return bool(
+        handed_in.method in _METHODS
+        and _TIME.match(handed_in.at_utc)
+        and all(len(text) <= _MAX_TEXT and text.isprintable() for text in texts)
+        and (handed_in.request_id is None or 0 < handed_in.request_id < _MAX_REQUEST_ID)
     )

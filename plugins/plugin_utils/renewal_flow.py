@@ -14,6 +14,7 @@ import typing as t
 
 from .evaluate import Assessment
 from .renewal.adopt import adopt
+from .renewal.again import ask_again
 from .renewal.installation import Installations, plan_installations, plan_put_back
 from .renewal.order import edge_group, install_waves
 from .renewal.replacements import RenewalPlan, plan_replacements
@@ -48,13 +49,22 @@ class Flow:
     def clock(self) -> datetime.datetime:
         return self.now
 
-    def plan(self, *, write: bool) -> RenewalPlan:
-        """Choose what is replaced; records of other controllers are taken up from the servers."""
+    def plan(self, *, write: bool, request_again: t.Collection[str]) -> RenewalPlan:
+        """Choose what is replaced; records of other controllers are taken up from the servers.
+
+        :param request_again: ids of records whose request came to nothing, and that get a new one.
+        :raises RecordError: one of them cannot.
+        """
         known = self.records()
         adopted = adopt(self.assessment, known, now=self.now)
-        plan = plan_replacements(self.assessment, {**known, **adopted})
+        again = ask_again(self.assessment, {**known, **adopted}, request_again, now=self.now)
+        plan = plan_replacements(self.assessment, {**known, **adopted, **again})
         if write and adopted:
             take_up(self.state_dir, [], adopted.values(), clock=self.clock)
+        if write and again:
+            with locked(self.state_dir):
+                for record in again.values():
+                    write_record(self.state_dir, record)
         self.renewal.save_plan(plan)
         return plan
 

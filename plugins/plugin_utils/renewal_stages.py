@@ -24,8 +24,7 @@ class Stage:
 
 
 def _plan(flow: Flow, options: Options, *, preview: bool) -> Stage:
-    del options
-    plan = flow.plan(write=not preview)
+    plan = flow.plan(write=not preview, request_again=options["request_again"])
     todo = [chosen.servers[0] for chosen in plan.replacements if chosen.step == "planned"]
     what = f"{counted(len(plan.replacements), 'certificate')} to replace, {counted(len(todo), 'request')} to make"
     return Stage(

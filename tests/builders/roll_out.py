@@ -39,7 +39,7 @@ LATER_RUN: t.Final = "20260309T120010Z-fedcba"
 CA: t.Final = renewing.CA
 NEW_CA: t.Final = renewing.NEW_CA
 # What is not reached in the lab's own time is not waited for really.
-LIMITS: t.Final = Limits(poll=0, gate_pause=0, drain=3, stop=3, start=3, present=3)
+LIMITS: t.Final = Limits(poll=0, gate_pause=0, drain=1, stop=2, start=2, present=2)
 HURRIED: t.Final = Limits(poll=0, gate_pause=0, drain=0, stop=0, start=0, present=0)
 MODULES: t.Final = ("SkypeForBusiness", "Lync")
 FRONT_END_USES: t.Final[tuple[CertificateUse, ...]] = ("Default", "WebServicesInternal", "WebServicesExternal")

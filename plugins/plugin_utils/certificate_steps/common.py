@@ -14,7 +14,7 @@ from ..host import certificate_operations as cop
 from ..host import operations as op
 from ..host.session import Session
 from ..knowledge import loader as knowledge
-from ..records import KEY, NOW, Records, read_records
+from ..records import KEY, NOW, Records, can_be_read_back, read_records
 from ..rules.role_certificate import thumbprint
 
 SERVICES: t.Final = (
@@ -98,7 +98,16 @@ def cmdlet_problem(reply: op.LyncCommandReply | cop.LyncOutcome | cop.RequestRep
 
 
 def write_record(session: Session, record: CertificateRecord, **changes: t.Any) -> CertificateRecord:
-    """Write the server's record with these changes, and give it back."""
+    """Write the server's record with these changes, and give it back.
+
+    :raises StepError: it cannot be written, or no later run could read it.
+    """
     record = dataclasses.replace(record, time_utc=NOW, **changes)
+    if not can_be_read_back(record):
+        raise StepError(
+            "refused",
+            "The record of this certificate would be too long for the server's registry: its request has too many names. Do this "
+            "certificate by hand (docs/certificate-install.md).",
+        )
     run_operations(session, [record_operation(record)], stage="writing the record on the server")
     return record

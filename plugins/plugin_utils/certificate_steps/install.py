@@ -61,7 +61,7 @@ def import_certificate(session: Session, target: Installation, *, run_id: str) -
             raise StepError(
                 "failed",
                 "The certificate is in the store without a private key: the key that its request was made with is not on this "
-                "server. Have a new request made.",
+                "server. Have a new request made (request_again).",
             )
         return _imported(session, record, target, changed=True)
     except StepError as error:

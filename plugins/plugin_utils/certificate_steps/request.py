@@ -96,7 +96,7 @@ def _usable(now: Now, wanted: Replacement) -> str | None:
         csr = read_csr(record.csr)
     except CsrError:
         return None
-    return csr.pem if not _objection(csr, wanted) else None
+    return csr.pem if csr.pem != wanted.abandoned and not _objection(csr, wanted) else None
 
 
 def _request(session: Session, wanted: Replacement, record: CertificateRecord, key_size: int) -> tuple[Csr, str]:

@@ -13,6 +13,7 @@ batches. How a server goes down depends on its product and pool (``Manner``):
 
 from __future__ import annotations
 
+import contextlib
 import time
 import typing as t
 
@@ -38,12 +39,8 @@ def restart_all(session: Session, target: Installation, now: Now, *, run_id: str
     """
     record = now.records.services
     if record is None:
-        running = tuple(service.name for service in now.services if service.status in ("running", "start_pending"))
-        if not running:
-            raise StepError(
-                "refused", "None of the product's services runs on this server. Start them, then run again."
-            )
-        record = ServicesRecord(failover=target.manner == "failover", running=running, begun_utc=NOW, run_id=run_id)
+        failover = target.manner == "failover"
+        record = ServicesRecord(failover=failover, running=_running(now), begun_utc=NOW, run_id=run_id)
         _take_down(session, target, record, limits)
     elif not (record.failover and _is_down(record, now.services)):
         # Where the earlier run was cut is not known: taking down what is down already does no harm.
@@ -62,7 +59,14 @@ def pass_gate(session: Session, target: Installation, now: Now, limits: Limits) 
     :raises StepError: the server must not go down now; nothing was changed.
     """
     begun = now.records.services
-    if target.manner == "plain" or (begun is not None and _is_down(begun, now.services)):
+    if begun is not None and _is_down(begun, now.services):
+        return
+    if begun is None and not _running(now):
+        raise StepError(
+            "refused",
+            "None of the product's services runs on this server, so nothing was changed. Start them, then run again.",
+        )
+    if target.manner == "plain":
         return
     computer = target.computer.lower()
     for attempt in range(1, limits.gate_tries + 1):
@@ -105,12 +109,20 @@ def _take_down(session: Session, target: Installation, record: ServicesRecord, l
         return
     # Sessions that do not end would hold the server for ever.
     problem = _ask(session, target, "stop", [])
-    left = problem or not _wait(session, record.running, "stopped", limits.stop, limits)
-    if left:
+    if problem or not _wait(session, record.running, "stopped", limits.stop, limits):
+        # One that does not stop must not keep the others down. The record stays, so that the next run goes on.
+        with contextlib.suppress(StepError):
+            _bring_up(session, target, record, limits)
+        reason = f": {problem}" if problem else ""
         raise StepError(
             "failed",
-            f"Some services do not stop{': ' + problem if problem else ''}. Look at the server, then run again.",
+            f"Some services do not stop{reason}. Those that did were asked to start again. Look at the server, then run again.",
         )
+
+
+def _running(now: Now) -> tuple[str, ...]:
+    """What runs of the product, or is about to."""
+    return tuple(service.name for service in now.services if service.status in ("running", "start_pending"))
 
 
 def _bring_up(session: Session, target: Installation, record: ServicesRecord, limits: Limits) -> None:

@@ -49,7 +49,8 @@ class Replacement:
     """One certificate to replace. ``servers``: inventory names, the one that makes the key first. ``names``: the CN's name first.
 
     ``certificate`` and ``thumbprint``: what is replaced. ``modules``: names of the product's PowerShell module, in the order to try.
-    ``machine_guid``: of the first server. ``step``: of its record, ``planned`` if there is none under way.
+    ``machine_guid``: of the first server. ``step``: of its record, ``planned`` if there is none under way. ``abandoned``: an earlier request
+    (PEM) that came to nothing, and that a new one is to replace.
     """
 
     id: str
@@ -67,6 +68,7 @@ class Replacement:
     machine_guid: str | None
     step: Step
     reason: str
+    abandoned: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -288,6 +290,7 @@ class _Choice:
                 machine_guid=evidence.system.machine_guid if evidence and evidence.system else None,
                 step=record.step if record else "planned",
                 reason=self._reason(views, record, left_out),
+                abandoned=record.csr if record and record.step == "planned" else None,
             )
         )
 

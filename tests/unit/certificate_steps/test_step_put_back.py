@@ -9,6 +9,7 @@ import dataclasses
 import typing as t
 
 import pytest
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.certificate_steps.common import write_record
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import certificate_operations as cop
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.session import Session
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.outcome import Outcome
@@ -61,8 +62,6 @@ def test_uses_that_had_different_certificates_get_each_its_own_again() -> None:
     found.host().stores.add("My", other.der, has_private_key=True)
     before = {**record.before, "WebServicesExternal": trust.thumbprint(other.der)}
     changed = dataclasses.replace(record, before=before)
-    from ansible_collections.sfb.kb4023993.plugins.plugin_utils.certificate_steps.common import write_record
-
     write_record(found.talk("fe01"), changed)
     session = found.session("fe01")
     assert found.put_back(target, session=t.cast(Session, session)).status == "changed"

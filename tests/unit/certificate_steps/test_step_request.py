@@ -148,6 +148,18 @@ def test_a_certificate_that_is_not_in_the_store_any_more_is_not_replaced() -> No
     assert waiting(found) == []
 
 
+def test_a_request_that_no_later_run_could_read_from_the_server_is_not_called_made() -> None:
+    found = fleet()
+    names = (
+        *found.replacement("fe01").names,
+        *(f"host{number:03}.{'x' * 40}.contoso.example" for number in range(300)),
+    )
+    made = make(found, names=names)
+    assert (made.outcome.status, made.csr) == ("refused", None)
+    assert "too many names" in made.outcome.message
+    assert found.records("fe01").invalid == ()
+
+
 # ---- what is there is used
 
 

@@ -163,7 +163,7 @@ def test_sessions_may_end_by_themselves_and_are_ended_when_they_do_not() -> None
     session = found.session("fe01")
     outcome = found.install(target, session=t.cast(Session, session), limits=HURRIED)
     # The lab's service goes on draining once it was asked to: what counts is that the hard stop was asked for, and told.
-    assert [o.action for o in session.done if isinstance(o, cop.LyncServices)][:2] == ["stop_graceful", "stop"]
+    assert [o.action for o in session.done if isinstance(o, cop.LyncServices)][:3] == ["stop_graceful", "stop", "start"]
     assert outcome.status == "failed"
     assert "do not stop" in outcome.message
     assert found.records("fe01").services is not None

@@ -231,7 +231,10 @@ def test_a_record_under_way_is_never_silently_forgotten(hosts: list[t.Any], why:
         (f.read(front_end(lync_certificates=e.DENIED)), "RTCUniversalServerAdmins"),
         (f.read(front_end(lync_certificates=None)), "was not asked"),
         (f.read(front_end(lync_certificates=e.NO_MODULE, presented=())), "which certificate it uses is not known"),
-        (f.read(front_end(lync_certificates=e.assignments(("Default", GOOD)))), " for Default, but the services present"),
+        (
+            f.read(front_end(lync_certificates=e.assignments(("Default", GOOD)))),
+            " for Default, but the services present",
+        ),
         (f.read(front_end(c.certificate("any"))), "cannot be told"),
         (f.read(front_end(r.issued("*.contoso.example"))), "wildcard"),
         (f.read(front_end(r.issued(POOL, "*.contoso.example"))), "wildcard"),
