@@ -47,6 +47,7 @@ class ActionModule(SfbAction):
                     policy_of(arguments),
                     wanted=wanted,
                     resolutions=resolutions,
+                    hold=arguments["hold"],
                     clock=controller_now,
                     report=progress,
                 )

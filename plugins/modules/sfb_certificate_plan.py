@@ -27,6 +27,7 @@ options:
       - V(plan) chooses the certificates to replace, and names the servers that have to make a request. A certificate is chosen if it is not good
         for client authentication, or if its replacement is under way.
       - V(requested) takes the requests that servers made into records.
+      - V(handed_over) names the servers that could not be told that their request goes to a CA, so that it is held back.
       - V(trust) finds out which servers have to build the chain of a new certificate before it is used anywhere.
       - V(trusted) finds the CA certificates that they lack, by their answers.
       - V(waves) chooses the certificates that everybody accepts, and the order of the servers.
@@ -34,7 +35,7 @@ options:
       - V(results) writes down how far each certificate is, by O(reading).
       - V(returned) does the same at the end of the way back.
     type: str
-    choices: [plan, requested, trust, trusted, waves, put_back, results, returned]
+    choices: [plan, requested, handed_over, trust, trusted, waves, put_back, results, returned]
     required: true
   reading:
     description: The reading to judge by. V(after) is for O(stage=results), when servers were changed and read again.

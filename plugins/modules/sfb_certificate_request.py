@@ -141,6 +141,12 @@ options:
     type: list
     elements: str
     default: []
+  hold:
+    description:
+      - Servers whose request is not handed in, only those of others. A request that a CA has already is asked for all the same.
+    type: list
+    elements: str
+    default: []
 requirements:
   - "On the controller, with O(method=web): the Python package C(pyspnego), which comes with C(pypsrp)."
   - "For O(method=certreq): a Windows host in the domain, with PowerShell 2.0 or later, over a connection that delegates (Kerberos with

@@ -88,6 +88,12 @@ class Flow:
             take_up(self.state_dir, wanted, [], clock=self.clock)
         return self.connected(record.servers[0] for record in self.records().values() if record.step == "requested")
 
+    def untold(self) -> list[str]:
+        """Servers that this run did not note on that their request is handed in; without that, another controller would do it again."""
+        waiting = self.connected(record.servers[0] for record in self.records().values() if record.step == "requested")
+        told = {name: self.run.outcome(name, "hand_over") for name in waiting}
+        return [name for name in waiting if (outcome := told[name]) is None or not outcome.ok]
+
     def connected(self, servers: t.Iterable[str]) -> list[str]:
         """Those of the servers that runs may connect to; a server that is read by hand gets nothing noted on it."""
         views = self.assessment.fleet.views

@@ -44,6 +44,11 @@ def _requested(flow: Flow, options: Options, *, preview: bool) -> Stage:
     return Stage(result={"hand_in": hand_in, "led": led})
 
 
+def _handed_over(flow: Flow, options: Options, *, preview: bool) -> Stage:
+    del options
+    return Stage(result={"hold": [] if preview else flow.untold()})
+
+
 def _trust(flow: Flow, options: Options, *, preview: bool) -> Stage:
     del options, preview
     return Stage(result={"ask": flow.ask_trust()})
@@ -107,6 +112,7 @@ class _Function(t.Protocol):
 STAGES: t.Final[dict[str, _Function]] = {
     "plan": _plan,
     "requested": _requested,
+    "handed_over": _handed_over,
     "trust": _trust,
     "trusted": _trusted,
     "waves": _waves,

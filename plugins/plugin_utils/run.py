@@ -35,7 +35,7 @@ from .questions import PeerQuestion
 from .verify import HostResult
 
 Reading = t.Literal["before", "after"]
-Step = t.Literal["write", "restart", "request", "trust", "import", "install", "put_back"]
+Step = t.Literal["write", "restart", "request", "hand_over", "trust", "import", "install", "put_back"]
 _T = t.TypeVar("_T")
 _NOT_READ: t.Final = Failure(
     kind="failed",

@@ -14,6 +14,7 @@ from ..evaluate import Assessment
 from ..fleet import HostView
 from ..rules.role_certificate import thumbprint
 from ..signing.bundle import to_pem
+from ..signing.chain import build_chain
 from ..signing.csr import CsrError, read_csr
 from ..signing.records import New, Record, Step, Submission, new_record, with_request
 
@@ -52,7 +53,8 @@ def _record(assessment: Assessment, view: HostView, own: CertificateRecord, now:
     if replaced is None:
         return None
     record = new_record(servers=_servers(assessment, view, own), uses=own.uses, replaces=replaced, at=now)
-    record = with_request(record, csr, at=now, name_changes_accepted=True)
+    # What lies on a server is no permission to leave names out.
+    record = with_request(record, csr, at=now)
     if own.handed_in is not None:
         submission = Submission(
             method=own.handed_in.method,
@@ -64,7 +66,7 @@ def _record(assessment: Assessment, view: HostView, own: CertificateRecord, now:
         )
         step: Step = "pending" if own.handed_in.request_id else "submitting"
         record = record.moved(step, _note(submission), at=now, submission=submission)
-    elif own.step == "submitting":
+    elif own.step in ("submitting", "pending"):
         # Another controller was about to hand it in, and has not said since how that ended.
         record = record.moved("submitting", _UNCLEAR, at=now)
     if own.step in ("imported", "assigned", "done"):
@@ -94,7 +96,11 @@ def _stored(view: HostView, mark: str) -> bytes | None:
 
 
 def _new(view: HostView, mark: str) -> New | None:
-    """The new certificate as the server has it, with the chain that the server built."""
+    """The new certificate as the server has it, with the chain that the server built, but without its root.
+
+    A chain is offered to other servers where it is missing. Whom to trust is nothing that one server may tell all others: a root comes
+    from the CA itself, and by now it is where it is needed, because the chain was asked about everywhere before the import.
+    """
     certificates = view.source.evidence.certificates if view.source.evidence else None
     for entry in certificates.certificates if certificates else ():
         if thumbprint(entry.certificate) != mark:
@@ -111,6 +117,10 @@ def _new(view: HostView, mark: str) -> New | None:
             not_after_utc=facts.not_after_utc,
             template=facts.template,
             certificate=to_pem(entry.certificate),
-            chain=tuple(to_pem(issuers[name]) for name in entry.chain if name in issuers),
+            chain=tuple(to_pem(der) for der in map(issuers.get, entry.chain) if der and not _is_root(der)),
         )
     return None
+
+
+def _is_root(der: bytes) -> bool:
+    return build_chain(der, ()).complete

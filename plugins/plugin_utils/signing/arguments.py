@@ -52,6 +52,7 @@ SPEC: t.Final[dict[str, t.Any]] = {
     },
     "request_ids": {"type": "dict", "default": {}},
     "submit_again": {"type": "list", "elements": "str", "default": []},
+    "hold": {"type": "list", "elements": "str", "default": []},
 }
 
 

@@ -18,6 +18,10 @@ from .responses import SigningError
 from .sign import Method, Outcome, Policy, Resolution, Signing, ca_policy
 
 Clock = Callable[[], datetime.datetime]
+_HELD: t.Final = (
+    "The request was not handed in, because that could not be noted on its server first: it is not in this run (--limit), or it did not "
+    "answer. Run again with it."
+)
 _WAITING: t.Final = ("requested", "submitting", "pending", "denied", "refused")
 
 
@@ -59,11 +63,13 @@ def sign_all(
     *,
     wanted: t.Sequence[Wanted],
     resolutions: Mapping[str, Resolution],
+    hold: t.Collection[str] = (),
     clock: Clock,
     report: Callable[[str, str], None],
 ) -> Work:
     """Take over the wanted requests, then take every record as far as it goes. ``report``: called with server and progress.
 
+    :param hold: servers whose request is not handed in now.
     :raises SigningError: nothing was handed in, for any record.
     :raises StateError: the records cannot be used.
     """
@@ -84,6 +90,8 @@ def sign_all(
             resolution = resolutions.get(record.id, Resolution())
             if problems and (record.step == "requested" or resolution.submit_again):
                 outcome = Outcome(record=record, failed=True, message=f"The request was not handed in. {problems}")
+            elif record.step == "requested" and record.servers[0] in hold:
+                outcome = Outcome(record=record, failed=True, message=_HELD)
             else:
                 outcome = signing.sign(record, resolution)
             if outcome.record is not record:
