@@ -247,7 +247,8 @@ class Flow:
 
     def _result(self, record: Record, server: str, sign_failure: str) -> HostResult | None:
         """The end for one server; None where this run had nothing to do there."""
-        for step in ("install", "import"):
+        # What could not be imported is not assigned either: the first reason is the one to mend.
+        for step in ("import", "install"):
             outcome = self.run.outcome(server, t.cast(t.Any, step))
             if outcome is not None and not outcome.ok:
                 return HostResult(host=server, result="failed", message=outcome.message)
@@ -260,6 +261,10 @@ class Flow:
             )
         if record.step in ("denied", "refused"):
             return HostResult(host=server, result="failed", message=record.next_step)
+        told = self.run.outcome(server, "hand_over")
+        if record.step == "requested" and told is not None and not told.ok:
+            message = f"The request was not handed in, because that could not be noted on the server: {told.message}"
+            return HostResult(host=server, result="failed", message=message)
         if record.step == "requested" and sign_failure:
             return HostResult(host=server, result="failed", message=f"The request was not handed in: {sign_failure}")
         problem = self._trust_problem(record)

@@ -286,7 +286,7 @@ def _excused(judgement: Judgement, waivers: t.Sequence[Waiver]) -> tuple[str, ..
     hosts = {host.name: host for host in judgement.hosts}
     by_host: dict[str, list[ConnectionJudgement]] = {}
     for connection in judgement.connections:
-        for name in {connection.validator, connection.peer}:
+        for name in dict.fromkeys((connection.validator, connection.peer)):
             by_host.setdefault(name, []).append(connection)
     unread = {item.host for item in judgement.findings if item.id == _NOT_ASSESSED}
 

@@ -276,7 +276,8 @@ Step = t.Callable[[RollOut, t.Any, Session], Outcome]
 
 
 def cut_everywhere(prepare: Prepare, step: Step, host: str) -> t.Iterator[tuple[str, RollOut, t.Any]]:
-    """The same step again and again, each time with a connection that dies after another of its operations, and once before the first.
+    """The same step again and again, each time with a connection that dies after another of the operations that change something, and
+    once after the very first one. After an operation that only reads the server is as it was after the one before.
 
     Gives where it was cut, and what ``prepare`` gave. The operation itself is done, its reply is lost.
     """
@@ -284,14 +285,15 @@ def cut_everywhere(prepare: Prepare, step: Step, host: str) -> t.Iterator[tuple[
     session = whole.session(host)
     assert step(whole, given, t.cast(Session, session)).ok
     done: tuple[Operation, ...] = tuple(session.done)
-    assert sum(operation.CHANGES for operation in done) > 0, "the step changed nothing"
-    for count, operation in enumerate(done, start=1):
+    changing = [number for number, operation in enumerate(done, start=1) if operation.CHANGES]
+    assert changing, "the step changed nothing"
+    for count in (1, *changing):
         fleet, given = prepare()
         cut = fleet.session(host, operations=count)
         try:
             step(fleet, given, t.cast(Session, cut))
         except SessionError:
-            yield f"after operation {count} of {len(done)}, {operation.NAME}", fleet, given
+            yield f"after operation {count} of {len(done)}, {done[count - 1].NAME}", fleet, given
         else:
             raise AssertionError(f"the connection did not die after {count} operations")
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from integration.fleet import Fleet
 from integration.renewal import EDGES, FRONT_ENDS, approve_all, override_of, play, uses
 
@@ -37,7 +36,9 @@ def test_from_broken_to_compliant_with_the_override_gone(fleet: Fleet) -> None:
         assert {use for use, mark in uses(fleet, name).items() if mark != before[name][use]} == {"Internal"}
     for name in FRONT_ENDS:
         moved = {use for use, mark in uses(fleet, name).items() if mark != before[name][use]}
-        assert moved == {use for use, mark in before[name].items() if mark == before[name]["Default"]} - {"OAuthTokenIssuer"}
+        assert moved == {use for use, mark in before[name].items() if mark == before[name]["Default"]} - {
+            "OAuthTokenIssuer"
+        }
     assert uses(fleet, "edge13a")["Internal"] == uses(fleet, "edge13b")["Internal"]
     without = [name for name in FRONT_ENDS if override_of(fleet, name) is None]
     assert len(without) == 1, installed.output

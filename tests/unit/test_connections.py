@@ -94,11 +94,22 @@ def test_events_of_a_server_that_nobody_knows_make_an_unknown_peer_that_is_not_a
     assert (found.verdict, found.by_events, found.assumed) == ("broken", True, False)
 
 
+# Before the host's clock at its reading, by less than the time after which a lasting failure is logged again.
+_MINUTES_AGO = "2026-03-08T11:50:00.000Z"
+
+
 def test_failures_towards_a_server_outside_the_known_pool_are_reported_as_unexplained() -> None:
-    own = front_end(edge_pool=EDGES, events=e.events(e.event(41024, e.LATER, "edge09.contoso.example")))
+    own = front_end(edge_pool=EDGES, events=e.events(e.event(41024, _MINUTES_AGO, "edge09.contoso.example")))
     assessment = f.judge(own, edge(pool=EDGES))
     assert f.verdict(assessment, "fe01") == "compliant"
     assert "EVENTS-UNEXPLAINED" in f.finding_ids(assessment, "fe01")
+
+
+def test_failures_that_would_have_been_logged_again_are_over() -> None:
+    own = front_end(edge_pool=EDGES, events=e.events(e.event(41024, e.LATER, "edge09.contoso.example")))
+    found = f.finding_ids(f.judge(own, edge(pool=EDGES)), "fe01")
+    assert "EVENTS-SINCE-START" in found
+    assert "EVENTS-UNEXPLAINED" not in found
 
 
 def test_one_pool_on_either_side_needs_no_other_source() -> None:

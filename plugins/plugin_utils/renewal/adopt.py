@@ -14,7 +14,7 @@ from ..evaluate import Assessment
 from ..fleet import HostView
 from ..rules.role_certificate import thumbprint
 from ..signing.bundle import to_pem
-from ..signing.chain import build_chain
+from ..signing.chain import is_root
 from ..signing.csr import CsrError, read_csr
 from ..signing.records import New, Record, Step, Submission, new_record, with_request
 
@@ -117,10 +117,6 @@ def _new(view: HostView, mark: str) -> New | None:
             not_after_utc=facts.not_after_utc,
             template=facts.template,
             certificate=to_pem(entry.certificate),
-            chain=tuple(to_pem(der) for der in map(issuers.get, entry.chain) if der and not _is_root(der)),
+            chain=tuple(to_pem(der) for der in map(issuers.get, entry.chain) if der and not is_root(der)),
         )
     return None
-
-
-def _is_root(der: bytes) -> bool:
-    return build_chain(der, ()).complete

@@ -21,7 +21,7 @@ from ..host.certificate_operations import CaStore
 from ..plan import Refusal
 from ..rules.role_certificate import thumbprint
 from ..signing.bundle import read_bundle
-from ..signing.chain import build_chain
+from ..signing.chain import is_root
 from ..signing.records import New, Record
 from ..words import one_line
 
@@ -96,7 +96,7 @@ def trust_questions(assessment: Assessment, records: t.Mapping[str, Record]) -> 
         if record.step not in _ASKED or record.new is None:
             continue
         certificate, chain = _certificates(record.new)
-        sent = tuple(der for der in chain if not _is_root(der))
+        sent = tuple(der for der in chain if not is_root(der))
         for host in _concerned(assessment, record.servers):
             asked[host].append((record.id, certificate, () if host in record.servers else sent))
     return {host: TrustQuestion(host=host, certificates=tuple(asked[host])) for host in sorted(asked)}
@@ -163,19 +163,14 @@ def _certificates(new: New) -> tuple[bytes, tuple[bytes, ...]]:
     return certificate, tuple(chain)
 
 
-def _is_root(der: bytes) -> bool:
-    """Whether it signed itself, by its signature and not by its names alone."""
-    return build_chain(der, ()).complete
-
-
 def _missing(new: New, built: t.Collection[str]) -> list[CaCertificate]:
     """Of the verified chain, what the server did not find; its root always, because a root that was found may not be trusted."""
     _certificate, chain = _certificates(new)
     missing = []
     for der in reversed(chain):
-        mark, is_root = thumbprint(der), _is_root(der)
-        if is_root or mark not in built:
-            store: CaStore = "Root" if is_root else "CA"
+        mark, root = thumbprint(der), is_root(der)
+        if root or mark not in built:
+            store: CaStore = "Root" if root else "CA"
             subject = Certificate(der).subject
             missing.append(CaCertificate(store=store, certificate=der, thumbprint=mark, subject=subject))
     return missing

@@ -73,6 +73,11 @@ def build_chain(leaf: bytes, pool: Sequence[bytes]) -> Chain:
     return Chain(links=tuple(map(_link, longest)), complete=False)
 
 
+def is_root(der: bytes) -> bool:
+    """Whether it signed itself, by its signature and not by its names alone."""
+    return build_chain(der, ()).complete
+
+
 def load(der: bytes) -> x509.Certificate | None:
     """A certificate that both readers understand, else None."""
     try:

@@ -27,6 +27,7 @@ from .records import Record
 from .responses import Issued, Pending, Response, SigningError
 
 _MAX_FILES: t.Final = 2000
+_OPEN: t.Final = ("requested", "submitting", "pending", "denied", "refused")
 _UNSAFE: t.Final = re.compile(r"[^A-Za-z0-9.-]+")
 _INTRODUCTION: t.Final = """\
 Certificate requests of Lync Server / Skype for Business Server, to be signed by your CA.
@@ -147,6 +148,7 @@ def _entry(record: Record) -> str:
         *(f"    name      {name}" for name in sorted(csr.names.all)),
         f"    key       RSA {csr.key_bits} bits, SHA-256 of the public key {csr.public_key_sha256}",
         f"    request   SHA-256 {csr.sha256}",
-        f"    state     {record.step}",
+        # What became of a certificate on the servers is nothing for the people who carry files.
+        f"    state     {record.step if record.step in _OPEN else 'signed'}",
     ]
     return "\n" + "\n".join(lines) + "\n"

@@ -189,7 +189,10 @@ class Signing:
         if isinstance(response, Issued):
             return self._verify(self._with_id(record, csr, response.request_id), csr, response)
         if isinstance(response, Denied):
-            note = f"{_where(record, response.request_id)}: {response.text} Then have a new request made (request_again), or hand this one in again (submit_again)."
+            note = (
+                f"{_where(record, response.request_id)}: {response.text} Then have a new request made (request_again), or hand this one "
+                "in again (submit_again)."
+            )
             return _failed(self._moved(record, "denied", note), note)
         if isinstance(response, Taken):
             record = self._with_id(record, csr, response.request_id)

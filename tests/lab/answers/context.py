@@ -33,8 +33,8 @@ class Surroundings:
     """``topology`` makes the topology document of the whole deployment (XML text), or None.
 
     ``fabrics``: by Front End the fabric of its pool. ``cas``: by configuration text in lower case. ``ca_access``: how far a session's
-    account gets from a server to a CA, and the account. ``journal``: what changed servers, oldest first. ``poll_seconds``: lab time that passes each time that somebody looks whether
-    services are there yet. ``born``: when the past that a scenario tells ended.
+    account gets from a server to a CA, and the account. ``journal``: what changed servers, oldest first. ``poll_seconds``: lab time that
+    passes each time that somebody looks whether services are there yet. ``born``: when the past that a scenario tells ended.
     """
 
     network: Network

@@ -35,6 +35,11 @@ class KillPoint:
             raise ValueError("A process cannot be ended before it began: give 0 or more operations.")
         self._left, self._operation, self._ending = number, operation, ending
 
+    @property
+    def armed(self) -> bool:
+        """Whether it has not struck yet."""
+        return self._left is not None
+
     def before(self, operation: str) -> None:
         """:raises KilledError: when it is time."""
         if self._left == 0 and self._operation in (None, operation):

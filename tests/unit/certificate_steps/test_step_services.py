@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.certificate_records import ServicesRecord
-from ansible_collections.sfb.kb4023993.plugins.plugin_utils.certificate_steps import services as restarts
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.certificate_steps.common import SERVICES
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import certificate_operations as cop
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import operations as op
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.session import Session
@@ -335,4 +335,4 @@ def test_a_cmdlet_for_all_services_that_does_not_end_is_finished_by_the_next_run
 
 
 def test_what_a_restart_concerns_is_known_by_name() -> None:
-    assert {"RTCSRV", "RTCDATAMCU", "RTCDATAPROXY", "REPLICA"} <= set(restarts.SERVICES)
+    assert {"RTCSRV", "RTCDATAMCU", "RTCDATAPROXY", "REPLICA"} <= set(SERVICES)
