@@ -25,7 +25,7 @@ def test_from_broken_to_compliant_with_the_override_gone(fleet: Fleet) -> None:
     bridged = play(fleet, strategy="auto")
     # Pending approval is a normal state, and the override bridges until then.
     assert bridged.code == 0, bridged.output
-    assert set(bridged.verdicts.values()) == {"mitigated", "not_applicable"}
+    assert set(bridged.verdicts.values()) == {"mitigated"}
     assert all(override_of(fleet, name) == 0 for name in FRONT_ENDS)
     assert {name: uses(fleet, name) for name in before} == before
 

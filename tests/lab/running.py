@@ -146,6 +146,7 @@ class Lab:
             name=server.name,
             user=server.account,
             password=self._password,
+            basic=not server.quirks.no_basic,
             envelope_bytes=_OLD_ENVELOPE if server.os == "server2008r2" else _ENVELOPE,
         )
 

@@ -52,6 +52,7 @@ def read_quirks(row: Reader) -> Quirks:
         powershell_too_old=row.flag("powershell_too_old"),
         process_32_bit=row.flag("process_32_bit"),
         not_elevated=row.flag("not_elevated"),
+        no_basic=row.flag("no_basic"),
         no_lync_module=row.flag("no_lync_module"),
         denied_cmdlets=denied,
         failing_cmdlets=_by_cmdlet(row, "failing_cmdlets"),

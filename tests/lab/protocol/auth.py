@@ -13,7 +13,8 @@ from lab.protocol.hosts import HostSettings
 from lab.protocol.http import HttpRequest, HttpResponse
 from lab.protocol.ntlm import ENCRYPTED_CONTENT_TYPE, BadMessageError, LogonError, NtlmAcceptor
 
-_OFFER = [("WWW-Authenticate", "Negotiate"), ("WWW-Authenticate", 'Basic realm="WSMAN"')]
+_NEGOTIATE = [("WWW-Authenticate", "Negotiate")]
+_BASIC = [("WWW-Authenticate", 'Basic realm="WSMAN"')]
 
 
 class ConnectionAuth:
@@ -37,18 +38,18 @@ class ConnectionAuth:
         """None if the request comes from the host's user, else the 401 to answer with."""
         scheme, _, argument = request.headers.get("authorization", "").partition(" ")
         if not scheme:
-            return None if self._acceptor is not None and self._acceptor.complete else _unauthorized()
+            return None if self._acceptor is not None and self._acceptor.complete else self._unauthorized()
         try:
             token = base64.b64decode(argument, validate=True)
         except binascii.Error:
-            return _unauthorized()
-        if scheme.lower() == "basic":
+            return self._unauthorized()
+        if scheme.lower() == "basic" and self._host.basic:
             self._acceptor = None
             expected = f"{self._host.user}:{self._host.password}".encode()
-            return None if hmac.compare_digest(token, expected) and not self._refused else _unauthorized()
+            return None if hmac.compare_digest(token, expected) and not self._refused else self._unauthorized()
         if scheme.lower() == "negotiate":
             return self._negotiate(token)
-        return _unauthorized()
+        return self._unauthorized()
 
     def _negotiate(self, token: bytes) -> HttpResponse | None:
         if self._acceptor is None or self._acceptor.complete:
@@ -59,14 +60,17 @@ class ConnectionAuth:
             answer = self._acceptor.step(token)
         except LogonError:
             self._acceptor = None
-            return _unauthorized()
+            return self._unauthorized()
         if self._acceptor.complete and self._refused:
             self._acceptor = None
-            return _unauthorized()
+            return self._unauthorized()
         if self._acceptor.complete:
             return None
         challenge = base64.b64encode(answer or b"").decode()
         return HttpResponse(status=401, headers=[("WWW-Authenticate", f"Negotiate {challenge}")])
+
+    def _unauthorized(self) -> HttpResponse:
+        return HttpResponse(status=401, headers=[*_NEGOTIATE, *(_BASIC if self._host.basic else ())])
 
     def open(self, request: HttpRequest) -> bytes:
         """The request's message, decrypted if it is encrypted.
@@ -93,7 +97,3 @@ class ConnectionAuth:
 
 def is_encrypted(request: HttpRequest) -> bool:
     return request.headers.get("content-type", "").lower().startswith("multipart/encrypted")
-
-
-def _unauthorized() -> HttpResponse:
-    return HttpResponse(status=401, headers=_OFFER)

@@ -23,6 +23,7 @@ class HostSettings:
     ``name`` is the last element of its URL. ``user`` is ``name``, ``DOMAIN\\name`` or ``name@domain``, and clients
     must give it in that form. ``envelope_bytes`` is MaxEnvelopeSizekb in bytes: 150 kB for WinRM 2.0 (Windows Server
     2008 R2), 500 kB since. ``separate_done``: a command's end comes in a Receive of its own, after the output.
+    ``basic``: whether Basic is offered and taken, as Windows does only when somebody allowed it.
 
     :raises ValueError: for a name that cannot stand in a URL, or a password with a colon or line break (the NTLM
         library's credential file cannot hold them).
@@ -33,6 +34,7 @@ class HostSettings:
     user: str = "Administrator"
     envelope_bytes: int = 512_000
     separate_done: bool = False
+    basic: bool = True
 
     def __post_init__(self) -> None:
         if not self.name or set(self.name) & set("/?#% \t\r\n"):

@@ -57,7 +57,11 @@ async def read_request(reader: asyncio.StreamReader) -> HttpRequest | None:
     :raises BadRequestError: for anything else that is not a complete, acceptable request.
     """
     try:
-        head = await reader.readuntil(b"\r\n\r\n")
+        first = await reader.readexactly(1)
+        if not first.isalpha():
+            # The handshake of TLS on a plain port: Windows answers at once, and waits for no header.
+            raise BadRequestError(HTTPStatus.BAD_REQUEST, "This is not HTTP.")
+        head = first + await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError as error:
         if not error.partial:
             return None

@@ -22,7 +22,7 @@ from lab.protocol.handler import Handler, Transport
 from lab.protocol.hosts import HostSettings, HostTable
 from lab.protocol.listener import Listener
 from lab.protocol.runner import Runner
-from lab.protocol.tls import make_certificate
+from lab.protocol.tls import ServerCertificate, make_certificate
 
 _Result = TypeVar("_Result")
 
@@ -118,6 +118,17 @@ class LabServer:
             certificate_path=certificate.certificate_path,
             ssh_program=ssh.write_program(self._run_directory),
         )
+
+    def add_https(self, certificate: ServerCertificate) -> int:
+        """One more HTTPS port for all hosts, with this certificate. Returns the port."""
+
+        async def add() -> int:
+            binding = certificate.channel_binding
+            listener = Listener(self._hosts, self._runner, tls=certificate.context, channel_binding=binding)
+            self._open.append(listener)
+            return await listener.open(self._address, 0)
+
+        return asyncio.run_coroutine_threadsafe(add(), self._loop).result()
 
     async def _stop(self) -> None:
         for server in self._open:

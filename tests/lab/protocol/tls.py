@@ -27,10 +27,18 @@ class ServerCertificate:
     """The tls-server-end-point channel binding of RFC 5929 for this certificate."""
 
 
-def make_certificate(directory: Path, *, address: str) -> ServerCertificate:
-    """Make key and certificate in ``directory`` (``listener.pem``, ``listener.key``) and load them."""
+def make_certificate(
+    directory: Path, *, address: str, name: str = "localhost", ended: datetime.timedelta | None = None
+) -> ServerCertificate:
+    """Make key and certificate in ``directory`` (``listener.pem``, ``listener.key``) and load them.
+
+    :param address: an IP address that the certificate is for; empty: for ``name`` alone.
+    :param ended: how long ago its time ended; by default it has 30 days left.
+    """
+    addresses = [x509.IPAddress(ipaddress.ip_address(address))] if address else []
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "lab WinRM listener")])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "lab WinRM listener")])
+    end = -ended if ended is not None else datetime.timedelta(days=30)
     now = datetime.datetime.now(datetime.timezone.utc)
     key_identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     usage = x509.KeyUsage(
@@ -46,17 +54,17 @@ def make_certificate(directory: Path, *, address: str) -> ServerCertificate:
     )
     certificate = (
         x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
+        .subject_name(subject)
+        .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=30))
+        .not_valid_before(now + min(end, datetime.timedelta()) - datetime.timedelta(hours=1))
+        .not_valid_after(now + end)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(
-            x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address(address))]),
+            x509.SubjectAlternativeName([x509.DNSName(name), *addresses]),
             critical=False,
         )
         .add_extension(key_identifier, critical=False)

@@ -67,6 +67,7 @@ class Quirks:
     powershell_too_old: bool = False
     process_32_bit: bool = False
     not_elevated: bool = False
+    no_basic: bool = False
     no_lync_module: bool = False
     denied_cmdlets: tuple[str, ...] = ()
     failing_cmdlets: Mapping[str, str] = field(default_factory=dict)

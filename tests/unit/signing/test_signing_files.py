@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import base64
+import datetime
 from pathlib import Path
 
 import pytest
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.signing.bundle import BundleError, read_bundle, to_pem
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.signing.csr import read_csr
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.signing.files import FilesMethod, request_file
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.signing.records import Submission, new_record, with_request
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.signing.responses import Issued, Pending, SigningError
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
@@ -123,3 +125,22 @@ def test_names_of_files_are_safe(tmp_path: Path, name: str) -> None:
     (path,) = (tmp_path / "requests").iterdir()
     assert path.parent == tmp_path / "requests"
     assert path.suffix == ".req"
+
+
+def test_index_does_not_change_with_what_happens_on_the_servers(tmp_path: Path) -> None:
+    now = datetime.datetime.now(datetime.timezone.utc)
+    found = new_record(servers=("edge01",), uses=("Internal",), replaces=None, at=now)
+    found = with_request(found, CSR, at=now)
+    found = found.moved(
+        "pending",
+        "Waits.",
+        at=now,
+        submission=Submission(
+            method="files", ca="x", template=None, csr_sha256=CSR.sha256, at_utc="2026-03-08T12:00:00Z"
+        ),
+    )
+    method = FilesMethod(str(tmp_path))
+    assert method.write_index([found])
+    assert "state     pending" in (tmp_path / "index.txt").read_text("utf-8")
+    assert method.write_index([found.moved("verified", "Install it.", at=now)])
+    assert not any(method.write_index([found.moved(step, "", at=now)]) for step in ("installed", "assigned", "done"))

@@ -368,3 +368,18 @@ def test_preview_says_what_would_be_done_and_does_nothing(tmp_path: pathlib.Path
     assert (host.submits, list(tmp_path.iterdir())) == (0, [])
     run(tmp_path, host)
     assert preview(str(tmp_path), method, wanted=[wanted()], resolutions={}, clock=now).changed is False
+
+
+def test_request_is_held_back_as_long_as_its_server_was_not_told(tmp_path: pathlib.Path) -> None:
+    host = Host(make_ca(approval=True))
+    method = CertreqMethod(host, config=CONFIG)
+    arguments: t.Any = {"wanted": [wanted()], "resolutions": {}, "clock": now, "report": lambda *_: None}
+    (failure,) = sign_all(str(tmp_path), method, POLICY, hold=["edge01"], **arguments).failures
+    assert "could not be noted on its server first" in failure
+    assert (host.submits, step(tmp_path)) == (0, "requested")
+    sign_all(str(tmp_path), method, POLICY, hold=["edge02"], **arguments)
+    assert (host.submits, step(tmp_path)) == (1, "pending")
+    # One that the CA has is asked for all the same.
+    host.ca.approve(host.ca.requests[0].id)
+    assert sign_all(str(tmp_path), method, POLICY, hold=["edge01"], **arguments).failures == []
+    assert (host.submits, step(tmp_path)) == (1, "verified")
