@@ -53,11 +53,12 @@ class SfbAction(ActionBase):  # type: ignore[misc]
     SPEC: t.ClassVar[dict[str, t.Any]] = {}
     # Whether an error of this task ends the run of the whole fleet (it runs once, and has ``state_dir``).
     ENDS_RUN: t.ClassVar[bool] = False
+    NEEDS_CRYPTOGRAPHY: t.ClassVar[bool] = True
 
     def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> Result:
         result: Result = super().run(tmp, task_vars)
         del tmp
-        if importlib.util.find_spec("cryptography") is None:
+        if self.NEEDS_CRYPTOGRAPHY and importlib.util.find_spec("cryptography") is None:
             raise AnsibleActionFail(
                 f"The Python library cryptography is not there for {sys.executable} on the controller. "
                 "Install it (pip install cryptography) and run again."

@@ -60,7 +60,7 @@ TALKING: t.Final = frozenset({"act", "carry_out", "certificate_work", "task", "r
 # The stages of workaround 1 decide by files; what they decide is done by tasks of their own.
 DECIDING: t.Final = ("renewal_flow", "renewal_stages", "renewal_run", "renewal_report", "judging", "run")
 # Types of operations and the wire carry no connection.
-AUDITING: t.Final = ("audit", "compliance", "report", "compare", "what_if")
+AUDITING: t.Final = ("audit", "compliance", "report", "compare", "what_if", "controller_check")
 
 
 def _path(module: str) -> pathlib.Path:

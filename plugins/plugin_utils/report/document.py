@@ -21,6 +21,8 @@ from .certificates import Renewal
 
 SCHEMA: t.Final = 1
 Playbook = t.Literal["audit", "compliance", "remediate", "certificates", "retire", "rollback", "report"]
+# There is no published site: a person finds the pages where the collection is.
+PAGES: t.Final = "Every finding has a page in the collection: docs/findings/ID.md."
 # Where waivers say which hosts fail. What changes servers has to say what it could not do, whoever accepts it.
 _WAIVED_IN: t.Final = ("audit", "compliance", "report")
 

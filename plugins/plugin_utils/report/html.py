@@ -28,7 +28,7 @@ from ..words import counted, one_line
 from . import view
 from .advice import Block, Step, Way, advice, blocks
 from .certificates import certificate_parts
-from .document import Report, saved_note
+from .document import PAGES, Report, saved_note
 from .marks import SYMBOL, WORD
 from .parts import since_parts, since_sentence, since_title, waiver_parts
 from .picture import WIDTH, draw
@@ -81,6 +81,7 @@ def report_html(report: Report) -> str:
     return _template().render(
         report=report,
         saved_note=saved_note(report),
+        pages=PAGES,
         judgement=judgement,
         counts=view.verdict_table(report),
         worst=next((verdict for verdict in ORDER if report.counts.get(verdict)), "not_applicable"),

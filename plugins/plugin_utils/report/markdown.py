@@ -17,7 +17,7 @@ from ..rules.verdict import ORDER
 from ..waivers import waiver_words
 from ..words import counted, one_line
 from .certificates import certificate_parts
-from .document import Report, findings_of_run, saved_note
+from .document import PAGES, Report, findings_of_run, saved_note
 from .marks import USAGE, check_words, opt_out_words
 from .parts import Part, since_parts, since_sentence, since_title, waiver_parts
 
@@ -61,6 +61,7 @@ def report_markdown(report: Report) -> str:
         *_findings([item for item in findings if item.id != "KB4023993-NOT-ASSESSED"]),
         *_not_assessed([item for item in findings if item.id == "KB4023993-NOT-ASSESSED"]),
         *(["## Waivers", *parts_markdown(waiver_parts(report.waivers))] if report.waivers else []),
+        *([_text(PAGES)] if report.latest.findings else []),
         _text(
             f"Run {report.latest.run_id}, judged at {report.latest.judged_utc}, "
             f"sfb.kb4023993 {report.latest.collection_version}."

@@ -49,11 +49,12 @@ def report_sarif(report: Report) -> str:
 def _rule(identifier: str, kind: Kind) -> _Object:
     # The names of rules are one word by convention.
     name = "".join(word.capitalize() for word in identifier.removeprefix("KB4023993-").split("-"))
+    advice = kind.next_step or "The reason and the advice stand with the result."
     return {
         "id": identifier,
         "name": name,
         "shortDescription": {"text": f"{kind.title}."},
-        "help": {"text": kind.next_step or "The reason and the advice stand with the result."},
+        "help": {"text": f"{advice} More stands in docs/findings/{identifier}.md of the collection."},
         "defaultConfiguration": {"level": _LEVEL[kind.severity]},
     }
 

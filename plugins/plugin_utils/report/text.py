@@ -15,7 +15,7 @@ from ..rules.verdict import ORDER
 from ..waivers import waiver_words
 from ..words import one_line
 from .certificates import certificates_text
-from .document import Report, saved_note
+from .document import PAGES, Report, saved_note
 from .marks import MEANING, ROLE, USAGE, check_words, opt_out_words
 from .parts import Part, since_parts, since_sentence, since_title, waiver_parts
 
@@ -206,7 +206,8 @@ def _waived(item: Finding) -> str:
 
 def _foot(report: Report) -> str:
     latest = report.latest
-    return f"Run {latest.run_id}, judged at {latest.judged_utc}, sfb.kb4023993 {latest.collection_version}."
+    run = f"Run {latest.run_id}, judged at {latest.judged_utc}, sfb.kb4023993 {latest.collection_version}."
+    return f"{PAGES}\n{run}" if latest.findings else run
 
 
 def _wrapped(prefix: str, text: str) -> str:
