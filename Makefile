@@ -5,7 +5,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sanity lab environment
+.PHONY: help demo docs test lint sanity lab environment
 
 # The Python to start with. .venv is made with it if it is supported, else with the first supported one found.
 PYTHON ?= python3
@@ -34,6 +34,9 @@ demo: environment  ## from nothing: lab, audit, remediation, second run, report
 
 test: environment  ## all that CI runs: lint, all tests, the ansible-core matrix, the built artefact
 	@$(RUN_TIERS) $(TIERS)
+
+docs: environment  ## the documentation site in build/docs, nothing but files
+	@.venv/bin/python tests/tools/docs_site.py
 
 lint: environment  ## only the linters
 	@$(RUN_TIERS) lint

@@ -349,12 +349,17 @@ def test_hosts_with_nothing_wrong_pass_every_stage(checked: Checked, name: str) 
 
 
 @pytest.mark.matrix
-def test_exactly_the_hosts_with_a_failed_check_fail_after_the_report(checked: Checked) -> None:
+def test_exactly_the_hosts_with_a_failed_check_fail_after_the_report(
+    checked: Checked, record_property: t.Callable[[str, object], None]
+) -> None:
     assert checked.played.code == 2
     assert checked.played.failed == set(ILL)
     report, _task, after = checked.played.output.partition("Fail the hosts with a failed check")
     assert f"Controller check: {len(_failed(checked))} failed" in report
     assert after
+    record_property(
+        "figure", f"controller_check named {len(ILL)} hosts with something wrong each, all at the right stage"
+    )
 
 
 def _failed(checked: Checked) -> list[dict[str, t.Any]]:

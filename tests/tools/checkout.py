@@ -22,6 +22,7 @@ CHECKOUT = ROOT / "build" / "checkout" / "ansible_collections" / "sfb" / "kb4023
 _NOT_SHIPPED = (
     ".",
     "Makefile",
+    "docs/site/",
     "extensions/awx/",
     "extensions/ee/",
     "galaxy.yml",

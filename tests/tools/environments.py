@@ -67,6 +67,12 @@ ENVIRONMENTS = {
         files=("tests/requirements-quality.txt",),
         any_python=True,
     ),
+    "docs": Environment(
+        folder=".venvs/docs",
+        pythons=("3.11", "3.12", "3.13", "3.14"),
+        files=("tests/requirements-docs.txt",),
+        any_python=True,
+    ),
     # An outside judge of the certificate template; its requirements fit no other environment.
     "certipy": Environment(
         folder=".venvs/certipy",

@@ -31,7 +31,7 @@ _IN_CI = os.environ.get("CI") == "true"
 _TOOLS = "tests/tools"
 _BROWSER = "tests/unit/report/test_html_browser.py"
 # Code of the tests that is more than tests.
-_TYPED_TESTS = ("awx", "lab", "contract", "wine", "powershell.lint")
+_TYPED_TESTS = ("awx", "documentation", "lab", "contract", "wine", "powershell.lint")
 _MAIN = ENVIRONMENTS["main"]
 _QUALITY = ENVIRONMENTS["quality"]
 
@@ -105,6 +105,15 @@ def _lint() -> Outcome:
     )
 
 
+def _docs() -> Outcome:
+    built = _checks(Check("documentation site", ("python", f"{_TOOLS}/docs_site.py")))
+    if built.failed:
+        return built
+    outcome = _pytest("docs", "tests/documentation", variables={"SFB_DOCS": str(ROOT / "build" / "docs")})()
+    outcome.passed += built.passed
+    return outcome
+
+
 def _galaxy() -> Outcome:
     # One after the other: each step works on what the one before left.
     outcome = Outcome()
@@ -176,7 +185,13 @@ def _tiers() -> list[Tier]:
         "SFB_KERBEROS_PYTHON": str(ENVIRONMENTS["kerberos"].bin / "python"),
     }
     matrix = [
-        Tier(name, ("main", name), _pytest(name, "-m", "matrix", "tests/integration", ansible=ENVIRONMENTS[name]))
+        Tier(
+            name,
+            ("main", name),
+            _pytest(name, "-m", "matrix", "tests/integration", ansible=ENVIRONMENTS[name]),
+            # The oldest and the newest; the one between them by name, to keep the whole within its time.
+            default=name != "core-2.18",
+        )
         for name in MATRIX
     ]
     return [
@@ -196,6 +211,7 @@ def _tiers() -> list[Tier]:
             ("main", "awx"),
             _pytest("awx", "tests/awx", variables={"SFB_AWX_PROGRAMS": str(ENVIRONMENTS["awx"].bin)}),
         ),
+        Tier("docs", ("main", "docs", "chromium"), _docs),
         *matrix,
         Tier("galaxy", ("main", "quality"), _galaxy),
         Tier("sanity", ("main",), _sanity("main")),
