@@ -37,6 +37,10 @@ with suppress(ImportError):
     LIBRARY_ERRORS = (*LIBRARY_ERRORS, *_OF_LIBRARY)
 
 MAX_BYTES = 256 * 1024
+# A Lync server is named by DNS. Names of people (a UPN is an "other name") and the SID of an account would make its certificate that of
+# somebody else in the directory, and requests come from servers that may be in other hands.
+_NAMES_OF_PEOPLE = ("other name:", "email:", "uri:", "directory name:", "registered id:")
+_ACCOUNT_SID = "1.3.6.1.4.1.311.25.2"
 _PEM = re.compile(
     rb"-----BEGIN (NEW )?CERTIFICATE REQUEST-----\s*([A-Za-z0-9+/=\s]+?)\s*-----END (NEW )?CERTIFICATE REQUEST-----"
 )
@@ -87,6 +91,7 @@ def read_csr(data: bytes | str) -> Csr:
         common_names = [a.value for a in request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
         alternative = [e.value for e in request.extensions if isinstance(e.value, x509.SubjectAlternativeName)]
         names = read_alternative_names(alternative[0].public_bytes()) if alternative else ()
+        extensions = {extension.oid.dotted_string for extension in request.extensions}
     except NamesError as error:
         raise CsrError(f"The certificate request cannot be used: {error}.") from None
     except LIBRARY_ERRORS as error:
@@ -104,6 +109,13 @@ def read_csr(data: bytes | str) -> Csr:
         raise CsrError(
             f"The certificate request asks for the wildcard name {found.wildcards[0]}. These uses of Lync Server do not "
             "take wildcard names: make a request that lists the names one by one."
+        )
+    foreign = sorted(name for name in found.all if name.startswith(_NAMES_OF_PEOPLE))
+    if foreign or _ACCOUNT_SID in extensions:
+        what = f"the name {foreign[0]}" if foreign else "the SID of an account"
+        raise CsrError(
+            f"The certificate request asks for {what}, which is none of a server. It is not handed in: find out who made it on that "
+            "server, then have a new request made."
         )
     return Csr(
         der=der,

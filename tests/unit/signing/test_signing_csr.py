@@ -132,3 +132,39 @@ def test_one_changed_byte_never_gives_another_request(position: int, value: int)
 def test_text_put_into_pem_never_crashes(position: int, text: str) -> None:
     with suppress(CsrError):
         read_csr(PEM[:position] + text + PEM[position:])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        x509.OtherName(x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3"), b"\x0c\x13admin@contoso.local"),
+        x509.RFC822Name("admin@contoso.example"),
+        x509.UniformResourceIdentifier("https://contoso.example"),
+        x509.DirectoryName(x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, "Administrator")])),
+    ],
+    ids=["UPN", "mail", "address", "directory"],
+)
+def test_a_name_that_is_none_of_a_server_is_refused(name: x509.GeneralName) -> None:
+    names = x509.SubjectAlternativeName([x509.DNSName("edge01.contoso.example"), name])
+    with pytest.raises(CsrError, match="none of a server"):
+        read_csr(_with(names))
+
+
+def test_the_sid_of_an_account_is_refused() -> None:
+    sid = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.311.25.2"), b"\x30\x00")
+    with pytest.raises(CsrError, match="SID of an account"):
+        read_csr(_with(sid))
+
+
+def test_an_address_of_a_server_is_none_of_a_person() -> None:
+    names = x509.SubjectAlternativeName(
+        [x509.DNSName("edge01.contoso.example"), x509.IPAddress(ipaddress.IPv4Address("10.0.0.1"))]
+    )
+    assert "ip:10.0.0.1" in read_csr(_with(names)).names.all
+
+
+def _with(extension: x509.ExtensionType) -> bytes:
+    """A request for edge01 with this extension."""
+    builder = x509.CertificateSigningRequestBuilder().subject_name(pki.distinguished_name("edge01.contoso.example"))
+    signed = builder.add_extension(extension, critical=False).sign(pki.shared_key("server that requests"), SHA256())
+    return signed.public_bytes(Encoding.PEM)
