@@ -169,7 +169,7 @@ def _port_and_scheme(where: tuple[str, ...], way: Way) -> t.Iterator[Check]:
     usual = _USUAL_PORTS.get(way.port)
     if way.connection in _WINRM and usual and usual != way.scheme:
         variable = "ansible_winrm_scheme" if way.connection == "winrm" else "ansible_psrp_protocol"
-        right = next(port for port, scheme in _USUAL_PORTS.items() if scheme == way.scheme)
+        right = {scheme: port for port, scheme in _USUAL_PORTS.items()}[way.scheme]
         what = f"Port {way.port} is that of {usual}, and the scheme is {way.scheme}."
         yield warning("PORT-SCHEME", where, what, f"Set ansible_port to {right}, or {variable} to {usual}.")
 
