@@ -12,7 +12,6 @@ import pathlib
 import sys
 import typing as t
 
-import yaml
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
@@ -23,6 +22,7 @@ from .files import StateError, remove_temporary
 from .host.session import SessionError
 from .judging import Hosts
 from .knowledge.loader import KnowledgeError
+from .own_yaml import parse_yaml
 from .plan import PlanError
 from .run import RunError
 from .waivers import WaiverError
@@ -157,7 +157,7 @@ def collection_version() -> str:
     root = pathlib.Path(__file__).parent.parent.parent
     for name, path in (("MANIFEST.json", ("collection_info", "version")), ("galaxy.yml", ("version",))):
         try:
-            data = yaml.safe_load((root / name).read_text("utf-8"))
+            data = parse_yaml((root / name).read_text("utf-8"))
         except OSError:
             continue
         for key in path:

@@ -11,9 +11,8 @@ import functools
 import pathlib
 import typing as t
 
-import yaml
-
 from ..evidence import InventoryFacts
+from ..own_yaml import parse_yaml
 from ..rules.pools import NO_EDGE
 from .check import Check, failed, warning
 from .variables import nearest
@@ -57,7 +56,7 @@ class Signing:
 @functools.cache
 def known_variables() -> frozenset[str]:
     """All variables that playbooks and hosts may have."""
-    tasks = yaml.safe_load(_PLAYBOOK_VARIABLES.read_text("utf-8"))
+    tasks = parse_yaml(_PLAYBOOK_VARIABLES.read_text("utf-8"))
     spec = tasks[0]["ansible.builtin.validate_argument_spec"]["argument_spec"]
     return frozenset({*spec, *HOST_VARIABLES})
 

@@ -20,6 +20,7 @@ import typing as t
 import yaml
 
 from ..codec import CodecError, decode
+from ..own_yaml import parse_yaml
 
 Confidence = t.Literal["verified", "secondary", "inferred", "plausible"]
 Clr = t.Literal["v2.0.50727", "v4.0.30319"]
@@ -369,7 +370,7 @@ def _document(file: str) -> dict[str, t.Any]:
     # importlib.resources: it reads alike in plain Python and through Ansible's collection loader.
     try:
         text = importlib.resources.files(__package__ or "").joinpath(file).read_text(encoding="utf-8")
-        document = yaml.safe_load(text)
+        document = parse_yaml(text)
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise _damaged(file, str(error)) from error
     if not isinstance(document, dict):

@@ -19,6 +19,7 @@ import typing as t
 import yaml
 
 from ..findings import HostJudgement
+from ..own_yaml import parse_yaml
 
 Where = t.Literal["controller", "server", "ca"]
 _FILE: t.Final = pathlib.Path(__file__).with_name("advice.yml")
@@ -97,7 +98,7 @@ def advice() -> dict[str, Advice]:
     :raises RuntimeError: the data file is damaged: the installation is broken, not the input.
     """
     try:
-        data = yaml.safe_load(_FILE.read_text("utf-8"))
+        data = parse_yaml(_FILE.read_text("utf-8"))
         steps = {
             name: Step(id=name, **{**entry, "commands": tuple(entry.get("commands", ()))})
             for name, entry in data["steps"].items()
