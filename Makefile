@@ -41,7 +41,7 @@ docs: environment  ## the documentation site in build/docs, nothing but files
 lint: environment  ## only the linters
 	@$(RUN_TIERS) lint
 
-sanity: environment  ## ansible-test sanity with every ansible-core of the matrix (make test: with the main one)
+sanity: environment  ## ansible-test sanity with every ansible-core of the matrix (make test: the oldest and the newest)
 	@$(RUN_TIERS) sanity sanity-matrix
 
 lab: environment  ## a lab of simulated servers in the foreground, and its inventory

@@ -106,7 +106,8 @@ def _returned(flow: Flow, options: Options, *, preview: bool) -> Stage:
 
 
 class _Function(t.Protocol):
-    def __call__(self, flow: Flow, options: Options, *, preview: bool) -> Stage: ...
+    def __call__(self, flow: Flow, options: Options, *, preview: bool) -> Stage:
+        """Carry out one stage."""
 
 
 STAGES: t.Final[dict[str, _Function]] = {

@@ -15,7 +15,10 @@ from pathlib import Path
 
 from environments import ROOT
 
-CHECKOUT = ROOT / "build" / "checkout" / "ansible_collections" / "sfb" / "kb4023993"
+_CHECKOUTS = ROOT / "build" / "checkout"
+_COLLECTION = Path("ansible_collections/sfb/kb4023993")
+# Through this link the playbooks of a clone find the collection.
+_LINK = "playbooks/collections/"
 
 # What of the versioned files is no part of the artefact. tests/config.yml and tests/sanity are: they tell ansible-test
 # how to treat the collection, wherever it is checked.
@@ -26,7 +29,7 @@ _NOT_SHIPPED = (
     "extensions/awx/",
     "extensions/ee/",
     "galaxy.yml",
-    "playbooks/collections/",
+    _LINK,
     "pyproject.toml",
     "tests/",
 )
@@ -56,13 +59,19 @@ def shipped_files() -> list[str]:
     ]
 
 
-def refresh() -> Path:
-    """Copy the shipped files and galaxy.yml anew and give the folder, a git repository with all of them added."""
-    shutil.rmtree(CHECKOUT, ignore_errors=True)
-    for name in [*shipped_files(), "galaxy.yml"]:
-        target = CHECKOUT / name
+def refresh(purpose: str, *, with_tests: bool = False) -> Path:
+    """Copy the shipped files and galaxy.yml anew and give the folder, a git repository with all of them added.
+
+    :param purpose: names the copy, so that several may be worked on at the same time.
+    :param with_tests: also what tests need that is not shipped.
+    """
+    place = _CHECKOUTS / purpose / _COLLECTION
+    shutil.rmtree(place, ignore_errors=True)
+    more = [name for name in versioned_files() if not name.startswith(_LINK)] if with_tests else []
+    for name in {*shipped_files(), "galaxy.yml", *more}:
+        target = place / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, target, follow_symlinks=False)
-    subprocess.run(["git", "init", "--quiet"], cwd=CHECKOUT, check=True)
-    subprocess.run(["git", "add", "--all"], cwd=CHECKOUT, check=True)
-    return CHECKOUT
+    subprocess.run(["git", "init", "--quiet"], cwd=place, check=True)
+    subprocess.run(["git", "add", "--all"], cwd=place, check=True)
+    return place

@@ -5,7 +5,13 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 from hypothesis import settings
+
+# pyproject.toml says it too, but ansible-test does not read that.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 settings.register_profile("unit", deadline=None, derandomize=True)
 settings.load_profile("unit")

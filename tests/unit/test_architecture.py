@@ -156,7 +156,7 @@ def test_what_is_known_of_a_request_asks_nobody(module: str) -> None:
 @pytest.mark.parametrize("module", DECIDING)
 def test_the_stages_on_the_controller_reach_no_host_and_ask_no_ca(module: str) -> None:
     assert not reached(_path(module)) & {*TALKING, THROUGH_A_HOST}
-    asking = {"signing.http", "signing.web", "signing.certreq", "directory.ldap"}
+    asking = {"signing.exchange", "signing.web", "signing.certreq", "directory.ldap"}
     assert not imports(_path(module)) & asking
 
 

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from ..words import one_line
 from .bundle import BundleError, read_bundle
 from .certreq import CaHost, CertreqMethod
+from .exchange import Account
 from .files import FilesMethod
-from .http import Account
 from .responses import SigningError
 from .sign import Method, Policy, Resolution
 from .web import WebMethod, check_template

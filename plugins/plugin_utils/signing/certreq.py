@@ -46,11 +46,14 @@ class CaReply:
 class CaHost(t.Protocol):
     """A Windows host that can ask CAs. Each raises `SigningError` where nothing was asked, `LostReplyError` where that is unknown."""
 
-    def submit(self, config: str, attributes: str, csr: str) -> CaReply: ...
+    def submit(self, config: str, attributes: str, csr: str) -> CaReply:
+        """Hand a request in."""
 
-    def retrieve(self, config: str, request_id: int) -> CaReply: ...
+    def retrieve(self, config: str, request_id: int) -> CaReply:
+        """Ask for what became of a request."""
 
-    def ca_chain(self, config: str) -> bytes: ...
+    def ca_chain(self, config: str) -> bytes:
+        """Give the certificates of the CA itself, PKCS #7."""
 
 
 class LostReplyError(Exception):

@@ -17,7 +17,7 @@ from ..words import one_line
 from . import pages
 from .bundle import BundleError, read_bundle
 from .csr import Csr
-from .http import Account, Answer, LostAnswerError, Server, exchange, tls_context
+from .exchange import Account, Answer, LostAnswerError, Server, exchange, tls_context
 from .responses import Issued, Response, SigningError, Taken, Unclear
 
 _TEMPLATE: t.Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")

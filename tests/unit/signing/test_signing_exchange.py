@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.signing.csr import read_csr
-from ansible_collections.sfb.kb4023993.plugins.plugin_utils.signing.http import (
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.signing.exchange import (
     Account,
     LostAnswerError,
     Server,
