@@ -349,7 +349,11 @@ function New-Chain {
 function Get-UsageProperty([string]$thumbprint, [string[]]$stores) {
     foreach ($store in $stores) {
         foreach ($place in @('Microsoft\SystemCertificates', 'Policies\Microsoft\SystemCertificates', 'Microsoft\EnterpriseCertificates')) {
-            [byte[]]$blob = Get-MachineValue "SOFTWARE\$place\$store\Certificates\$thumbprint" 'Blob'
+            $key = $machine.OpenSubKey("SOFTWARE\$place\$store\Certificates\$thumbprint")
+            if (-not $key) { continue }
+            # Not by a function: its result would come apart into bytes, thousands of objects for each certificate.
+            [byte[]]$blob = $key.GetValue('Blob')
+            $key.Close()
             for ($offset = 0; $blob -and $offset + 12 -le $blob.Length; $offset += 12 + $length) {
                 $length = [BitConverter]::ToInt32($blob, $offset + 8)
                 if ($length -lt 0 -or $offset + 12 + $length -gt $blob.Length) { break }
