@@ -14,6 +14,7 @@ import typing as t
 
 from .codec import CodecError, decode, encode
 from .evaluate import Assessment
+from .findings import ConnectionJudgement
 from .fleet import Fleet, HostView
 from .host_plan import (
     Goal,
@@ -76,6 +77,13 @@ def make_plan(assessment: Assessment, policy: Policy) -> Plan:
     retirement = _retirement(assessment, policy)
     retired = {plan.host: plan for plan in retirement.hosts} if retirement else {}
     unassessed = {host.name for host in judgement.hosts if host.verdict == "not_assessed"}
+    # Looked up, not searched for: ten thousand servers would each search tens of thousands of connections.
+    own: dict[str, list[ConnectionJudgement]] = collections.defaultdict(list)
+    for connection in judgement.connections:
+        own[connection.validator].append(connection)
+    found: dict[str | None, set[str]] = collections.defaultdict(set)
+    for finding in judgement.findings:
+        found[finding.host].add(finding.id)
     for name, view in fleet.views.items():
         if not _is_concerned(view, policy):
             continue
@@ -87,18 +95,17 @@ def make_plan(assessment: Assessment, policy: Policy) -> Plan:
         elif policy.goal == "retire":
             chosen = retired.get(name) or plan_to_finish(view)
         elif policy.goal == "bridge":
-            peers = [connection.peer for connection in judgement.connections if connection.validator == name]
+            peers = [connection.peer for connection in own[name]]
             chosen = plan_override(view, present=True) if _put_back_soon(fleet, {name, *peers}) else None
         elif view.name in unassessed:
             chosen = plan_to_finish(view)
         else:
-            own = [connection for connection in judgement.connections if connection.validator == name]
-            chosen = plan_for_override(view, own, policy)
+            chosen = plan_for_override(view, own[name], policy)
         if isinstance(chosen, str):
             refused.append(Refusal(host=name, reason=chosen))
             chosen = plan_to_finish(view) if name not in same else None
         if chosen is not None:
-            findings = tuple(sorted({f.id for f in judgement.findings if f.host == name}))
+            findings = tuple(sorted(found[name]))
             pool = fleet.pools.pool_of.get(name, name)
             plans.append(dataclasses.replace(chosen, pool=pool, group=groups.get(name, name), findings=findings))
     begun = [name for name, view in fleet.views.items() if restart_is_begun(view)]
