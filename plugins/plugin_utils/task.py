@@ -17,6 +17,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from . import preload  # noqa: F401 - for what it does
 from .evidence import EvidenceError, InventoryFacts
 from .files import StateError, remove_temporary
 from .host.session import SessionError

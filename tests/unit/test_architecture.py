@@ -325,7 +325,7 @@ def test_an_action_is_thin_and_has_its_documentation(path: pathlib.Path) -> None
 def test_the_knowledge_has_no_logic() -> None:
     loader = UTILS / "knowledge" / "loader.py"
     assert [p.name for p in (UTILS / "knowledge").glob("*.py")] == ["loader.py"]
-    assert {name for name in reached(loader) if _path(name).exists()} <= {"codec"}
+    assert {name for name in reached(loader) if _path(name).exists()} <= {"codec", "own_yaml"}
     tree = ast.parse(loader.read_text("utf-8"))
     words = (ast.For, ast.While, ast.Compare, ast.BoolOp, ast.Lambda, ast.Match)
     public = [node for node in tree.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]

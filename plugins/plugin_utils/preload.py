@@ -1,0 +1,38 @@
+# Copyright (c) 2026, the sfb.kb4023993 contributors
+# GNU General Public License v3.0-or-later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every worker would do anew, done once: Ansible imports an action in its main process and forks a worker from it for each host."""
+
+from __future__ import annotations
+
+import contextlib
+
+from .knowledge import loader
+
+_TABLES = (
+    loader.products,
+    loader.services,
+    loader.product_services,
+    loader.ports,
+    loader.certificate_uses,
+    loader.operating_systems,
+    loader.updates,
+    loader.successors,
+    loader.update_records,
+    loader.cbs_states,
+    loader.certain_signs,
+    loader.release_keys,
+    loader.system_dlls,
+    loader.markers,
+    loader.last_versions_without_check,
+    loader.opt_outs,
+    loader.event_sources,
+    loader.events,
+    loader.unrelated_events,
+    loader.ca_dates,
+)
+
+# A damaged file is told by whoever needs it: an action that cannot be imported would tell nothing.
+with contextlib.suppress(loader.KnowledgeError):
+    for _read in _TABLES:
+        _read()
