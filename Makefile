@@ -5,7 +5,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test lint sanity lab environment
+.PHONY: help bench demo docs test lint sanity lab molecule environment
 
 # The Python to start with. .venv is made with it if it is supported, else with the first supported one found.
 PYTHON ?= python3
@@ -13,6 +13,8 @@ PYTHON ?= python3
 SCENARIO ?= demo
 # For `make test`: only these tiers, for example TIERS="lint unit"
 TIERS ?=
+# For `make bench`: only these parts
+PARTS ?=
 
 COLLECTIONS := $(CURDIR)/playbooks/collections
 RUN_TIERS := .venv/bin/python tests/tools/tiers.py
@@ -35,6 +37,10 @@ demo: environment  ## from nothing: lab, audit, remediation, second run, report
 test: environment  ## all that CI runs: lint, all tests, the ansible-core matrix, the built artefact
 	@$(RUN_TIERS) $(TIERS)
 
+bench: environment  ## what runs cost the controller, measured; only some of it with PARTS="judging bare stock server growth"
+	@$(PYTHON) tests/tools/environments.py awx
+	@PYTHONPATH="$(CURDIR)/tests:$(COLLECTIONS)" .venv/bin/python -m benchmark $(PARTS)
+
 docs: environment  ## the documentation site in build/docs, nothing but files
 	@.venv/bin/python tests/tools/docs_site.py
 
@@ -46,6 +52,9 @@ sanity: environment  ## ansible-test sanity with every ansible-core of the matri
 
 lab: environment  ## a lab of simulated servers in the foreground, and its inventory
 	@PYTHONPATH="$(CURDIR)/tests:$(COLLECTIONS)" .venv/bin/python -m lab --scenario $(SCENARIO) --directory build/lab
+
+molecule: environment  ## the scenarios of Molecule: converge, again, harm, repair
+	@$(RUN_TIERS) molecule
 
 environment:  ## only .venv, which all the above need
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed. On Debian and Ubuntu: sudo apt-get install python3 python3-venv" >&2; exit 1; }

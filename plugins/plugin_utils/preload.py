@@ -32,7 +32,9 @@ _TABLES = (
     loader.ca_dates,
 )
 
-# A damaged file is told by whoever needs it: an action that cannot be imported would tell nothing.
-with contextlib.suppress(loader.KnowledgeError):
-    for _read in _TABLES:
-        _read()
+
+def read_tables() -> None:
+    """Read all that is known. A damaged file is told by whoever needs it: an action that cannot be imported would tell nothing."""
+    with contextlib.suppress(loader.KnowledgeError):
+        for read in _TABLES:
+            read()

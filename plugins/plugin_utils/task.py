@@ -17,7 +17,6 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from . import preload  # noqa: F401 - for what it does
 from .evidence import EvidenceError, InventoryFacts
 from .files import StateError, remove_temporary
 from .host.session import SessionError
@@ -25,10 +24,14 @@ from .judging import Hosts
 from .knowledge.loader import KnowledgeError
 from .own_yaml import parse_yaml
 from .plan import PlanError
+from .preload import read_tables
 from .run import RunError
 from .waivers import WaiverError
 from .what_if import WhatIfError
 from .words import one_line
+
+# At the import of the action, which is before the workers.
+read_tables()
 
 Result = dict[str, t.Any]
 _EXPECTED: t.Final = (

@@ -19,10 +19,14 @@ CHECKED: dict[str, dict[str, t.Any]] = yaml.safe_load(
     (ROOT / "playbooks" / "tasks" / "check_variables.yml").read_text("utf-8")
 )[0]["ansible.builtin.validate_argument_spec"]["argument_spec"]
 _ROW = re.compile(r"^\| `(sfb_kb4023993_\w+)` \|(?: [^|]* \| ([\w, ]+) \|)? ", re.MULTILINE)
-# By variable the playbooks that read it (tests/unit/test_variables_docs.py keeps that true), none for a host variable.
+# By variable the playbooks that read it (tests/unit/test_variables_docs.py keeps that true), none for a host variable and for what only
+# the rulebooks read (tests/unit/eda).
 READ_BY = {
-    name: frozenset(playbooks.split(", ")) if playbooks else frozenset()
-    for name, playbooks in _ROW.findall((ROOT / "docs" / "variables.md").read_text("utf-8"))
+    **{name: frozenset() for name, _ in _ROW.findall((ROOT / "docs" / "event-driven.md").read_text("utf-8"))},
+    **{
+        name: frozenset(playbooks.split(", ")) if playbooks else frozenset()
+        for name, playbooks in _ROW.findall((ROOT / "docs" / "variables.md").read_text("utf-8"))
+    },
 }
 
 

@@ -27,7 +27,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
     parser.add_argument("--scenario", required=True, help="a scenario file, or the name of one that the lab brings")
     parser.add_argument("--directory", required=True, type=Path, help="where inventory.yml and run files are written")
-    parser.add_argument("--background-ready-file", type=Path, help="a file to make when the lab answers")
+    parser.add_argument(
+        "--background-ready-file",
+        type=Path,
+        help="a file to make when the lab answers, with the inventory and the address of the control port",
+    )
     options = parser.parse_args(arguments)
     # Blocked here and taken by sigwait below: a handler could come in the middle of whatever this thread is doing.
     stopping = {signal.SIGINT, signal.SIGTERM}
@@ -45,11 +49,15 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"The lab plays {len(lab.scenario.servers)} servers: {lab.scenario.description}")
         print(f"  inventory     {inventory}")
         print(f"  WinRM         http port {ends.http_port}, https port {ends.https_port}, on {ends.address}")
-        print(f"  control       http://127.0.0.1:{ends.control_port}")
+        control = f"http://127.0.0.1:{ends.control_port}"
+        print(f"  control       {control}")
         print("                (GET /hosts/NAME/registry, GET /hosts/NAME/identity, POST /clock/advance)")
         print("Stop it with ctrl-c, or end the process with SIGTERM.", flush=True)
         if options.background_ready_file:
-            options.background_ready_file.write_text(f"{inventory}\n", encoding="utf-8")
+            # Who waits for it may read it at once, so it comes into being whole.
+            unfinished = options.background_ready_file.with_suffix(".unfinished")
+            unfinished.write_text(f"{inventory}\n{control}\n", encoding="utf-8")
+            unfinished.rename(options.background_ready_file)
         signal.sigwait(stopping)
     print("The lab has ended.")
     return 0

@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What tests see of a running lab, and do to it, from outside: by methods, and by the same names on the control port.
 
-By host, ``GET /hosts/NAME/...``: ``uses``, ``presented``, ``services``, ``events``, ``stores``; ``POST /hosts/NAME/kill`` with
-``{"number", "operation", "ending"}``. Of CAs: ``GET /ca/requests``; ``POST /ca/approve`` and ``/ca/deny`` with ``{"config",
-"request_id"}``.
+By host, ``GET /hosts/NAME/...``: ``uses``, ``presented``, ``services``, ``events``, ``stores``, ``enforces``, ``connections``;
+``POST /hosts/NAME/...``: ``kill`` with ``{"number", "operation", "ending"}``, ``renew`` with ``{"template"}``, ``restart`` with
+``{"service"}``, ``remove_value`` with ``{"path", "value"}``. ``GET /hosts``: all of this of all servers, and their registries.
+Of CAs: ``GET /ca/requests``; ``POST /ca/approve`` and ``/ca/deny`` with ``{"config", "request_id"}``.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ from lab.ca.enterprise import EnterpriseCa, Request
 from lab.deployment import Deployment
 from lab.mechanism import PROVIDER
 from lab.protocol import Control, ControlError
+from lab.world.errors import WorldError
 from lab.world.host import PORTS, Host
 from lab.world.killing import Ending
 from lab.world.stores import STORES
 
 _EVENT_IDS = (41024, 41025, 41026, 41029, 41031)
 _EVENTS = 100
+_LOOKS = ("uses", "presented", "services", "events", "stores", "enforces", "connections")
 
 _Result = TypeVar("_Result")
 
@@ -41,13 +44,25 @@ class Outside:
     def add_routes(self, control: Control) -> None:
         """Serve all of this on the control port."""
         for name in self._deployment.hosts:
-            for word in ("uses", "presented", "services", "events", "stores"):
+            for word in _LOOKS:
                 look = cast("Callable[[str], Any]", getattr(self, word))
                 control.route("GET", f"/hosts/{name}/{word}", partial(_look, look, name))
             control.route("POST", f"/hosts/{name}/kill", partial(self._post_kill, name))
+            by_hand = {"renew": self.renew, "restart": self.restart, "remove_value": self.remove_value}
+            for word, do in by_hand.items():
+                control.route("POST", f"/hosts/{name}/{word}", partial(_do, cast("Callable[..., None]", do), name))
+        control.route("GET", "/hosts", lambda _: self.everything())
         control.route("GET", "/ca/requests", lambda _: self.requests())
         control.route("POST", "/ca/approve", partial(self._post_decision, self.approve))
         control.route("POST", "/ca/deny", partial(self._post_decision, self.deny))
+
+    def everything(self) -> dict[str, dict[str, Any]]:
+        """By server all that can be seen of it: ``registry``, and the rest by the names of the methods."""
+        with self._deployment.lock:
+            return {
+                name: {"registry": host.registry.dump(), **{word: getattr(self, word)(name) for word in _LOOKS}}
+                for name, host in self._deployment.hosts.items()
+            }
 
     def uses(self, name: str) -> dict[str, str]:
         """By use the thumbprint of the certificate that is assigned on a server."""
@@ -123,6 +138,56 @@ class Outside:
         with self._deployment.lock:
             assign(self._deployment.hosts[name], uses, thumbprint, tuple(self._deployment.hosts.values()))
 
+    def enforces(self, name: str) -> bool | None:
+        """Whether the running process of Web Conferencing checks the usages; None where none runs."""
+
+        def look(host: Host) -> bool | None:
+            process = host.web_conferencing()
+            return host.loaded(process).enforces if process else None
+
+        return self._now(name, look)
+
+    def connections(self, name: str) -> dict[str, str]:
+        """By ``PEER:PORT`` how a connection of a Front End's Web Conferencing would end now: ``connected``, ``rejected``, ``unreachable``.
+
+        Empty for all other servers.
+        """
+        server = self._deployment.scenario.by_name[name]
+        if server.role != "front_end" or not server.pool:
+            return {}
+        found = self._now(name, self._deployment.mechanism.outcomes)
+        return {f"{peer}:{port}": outcome.value for (peer, port), outcome in found.items()}
+
+    def renew(self, name: str, *, template: str) -> None:
+        """Somebody renews the server's certificate from a template and restarts all its services.
+
+        :raises KeyError: if there is no such template.
+        """
+        with self._deployment.lock:
+            self._deployment.assign(name, template)
+            services = self._deployment.hosts[name].services
+            for service in services.names():
+                services.start_now(service)
+
+    def restart(self, name: str, *, service: str) -> None:
+        """Somebody restarts a service.
+
+        :raises WorldError: if there is no such service.
+        """
+        with self._deployment.lock:
+            self._deployment.hosts[name].services.start_now(service)
+
+    def remove_value(self, name: str, *, path: str, value: str) -> None:
+        """Somebody deletes a value of the registry; running processes do not notice.
+
+        :raises KeyError: if there is no such value.
+        """
+        with self._deployment.lock:
+            registry = self._deployment.hosts[name].registry
+            if registry.read(path, value) is None:
+                raise KeyError(f"{path} has no value {value}")
+            registry.remove(path, value)
+
     def kill(self, name: str, *, number: int, operation: str | None = None, ending: Ending = "silent") -> None:
         """End the next process of a server after so many operations (0: before the first; of one name only, if one is given).
 
@@ -191,3 +256,11 @@ class Outside:
 
 def _look(look: Callable[[str], Any], name: str, _: dict[str, Any]) -> Any:
     return look(name)
+
+
+def _do(do: Callable[..., None], name: str, body: dict[str, Any]) -> dict[str, Any]:
+    try:
+        do(name, **body)
+    except (KeyError, TypeError, WorldError) as error:
+        raise ControlError(f"This cannot be done on {name}: {error}") from error
+    return {}

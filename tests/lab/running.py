@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 import socket
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +23,7 @@ from lab.live import LiveServers, Program
 from lab.mortal import Mortal
 from lab.outside import Outside
 from lab.protocol import Fault, HostSettings, LabServer
-from lab.protocol.handler import Transport
+from lab.protocol.handler import Handler, Transport
 from lab.protocol.inventory import Auth, Scheme
 from lab.scenario import Scenario, Server
 from lab.world.host import Host
@@ -36,7 +36,8 @@ class Lab:
     """Starts with :meth:`start` or as a context manager; ``deployment`` holds the servers before and after that.
 
     ``run_directory`` receives what the protocol server writes (a temporary directory when not given). ``live`` names the servers
-    whose commands a PowerShell engine really runs; the model plays the others. ``outside`` is what tests see and do from outside.
+    whose commands a PowerShell engine really runs; the model plays the others, behind what ``around`` puts before it. ``outside`` is what
+    tests see and do from outside.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Lab:
         run_directory: Path | None = None,
         workers: int = 64,
         live: Mapping[str, Program] | None = None,
+        around: Callable[[Handler], Handler] | None = None,
     ) -> None:
         self.scenario = scenario if isinstance(scenario, Scenario) else scenarios.load(scenario)
         self.deployment = Deployment(self.scenario)
@@ -55,7 +57,9 @@ class Lab:
         self._started = False
         directory = run_directory or Path(self._temporary.name if self._temporary else "")
         agent = Agent(self.deployment.hosts, self.deployment.surroundings, self.deployment.lock)
-        model = Mortal(agent)
+        model: Handler = Mortal(agent)
+        if around:
+            model = around(model)
         self.server = LabServer(
             handler=LiveServers(live, others=model, directory=directory / "live") if live else model,
             hosts=[self._settings(server) for server in self.scenario.servers],

@@ -28,6 +28,7 @@ _NOT_SHIPPED = (
     "docs/site/",
     "extensions/awx/",
     "extensions/ee/",
+    "extensions/molecule/",
     "galaxy.yml",
     _LINK,
     "pyproject.toml",

@@ -96,6 +96,22 @@ ENVIRONMENTS = {
         packages=("ansible~=12.3", "ansible-builder~=3.2", "ansible-runner~=2.4"),
         any_python=True,
     ),
+    # Runs the collection and the lab as the main one does; molecule brings much that nobody else needs.
+    "molecule": Environment(
+        folder=".venvs/molecule",
+        pythons=("3.11", "3.12", "3.13", "3.14"),
+        files=("requirements.txt", "tests/requirements.txt"),
+        packages=("molecule~=26.10",),
+        any_python=True,
+    ),
+    # Event-Driven Ansible with the main ansible-core; 1.3 is the first with the webhook that the collection's own is made of.
+    "eda": Environment(
+        folder=".venvs/eda",
+        pythons=("3.11", "3.12", "3.13"),
+        files=("requirements.txt",),
+        packages=("ansible-rulebook~=1.3", "ansible-core~=2.19.0"),
+        any_python=True,
+    ),
     "core-2.16": Environment(
         folder=".venvs/core-2.16",
         pythons=("3.10", "3.11", "3.12"),

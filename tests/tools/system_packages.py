@@ -27,6 +27,8 @@ SYSTEMS = {
         programs=("wine", "wineserver", "x86_64-w64-mingw32-gcc", "x86_64-w64-mingw32-windres"),
         packages=("wine64", "wine", "gcc-mingw-w64-x86-64-win32"),
     ),
+    # For the rules engine of ansible-rulebook, which takes 17 or newer: the default of all supported systems.
+    "java": System(programs=("java",), packages=("default-jre-headless",)),
     "chromium": System(programs=("chromium",), packages=("chromium",)),
     # To build the Python libraries for Kerberos.
     "kerberos-headers": System(

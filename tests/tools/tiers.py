@@ -31,9 +31,10 @@ _IN_CI = os.environ.get("CI") == "true"
 _TOOLS = "tests/tools"
 _BROWSER = "tests/unit/report/test_html_browser.py"
 # Code of the tests that is more than tests.
-_TYPED_TESTS = ("awx", "documentation", "lab", "contract", "wine", "powershell.lint")
+_TYPED_TESTS = ("awx", "benchmark", "documentation", "eda", "lab", "contract", "wine", "powershell.lint")
 _MAIN = ENVIRONMENTS["main"]
 _QUALITY = ENVIRONMENTS["quality"]
+_MOLECULE = ENVIRONMENTS["molecule"]
 
 
 @dataclass
@@ -84,6 +85,8 @@ def _lint() -> Outcome:
     docs = ("lint-collection-docs", "--plugin-docs", "--validate-collection-refs=self", "--skip-rstcheck", ".")
     return _checks(
         Check("mypy", ("mypy", "--strict", *packages)),
+        Check("mypy extensions/molecule", ("mypy", "--strict", "extensions/molecule")),
+        Check("mypy extensions/eda", ("mypy", "--strict", "extensions/eda")),
         Check("mypy tests/tools", ("mypy", "--strict", _TOOLS), variables={"MYPYPATH": _TOOLS}),
         Check("findings page", ("python", f"{_TOOLS}/findings_page.py", "--check")),
         Check("ruff check", ("ruff", "check", ".")),
@@ -113,6 +116,16 @@ def _docs() -> Outcome:
     outcome = _pytest("docs", "tests/documentation", variables={"SFB_DOCS": str(ROOT / "build" / "docs")})()
     outcome.passed += built.passed
     return outcome
+
+
+def _molecule() -> Outcome:
+    scenarios = sorted(file.parent.name for file in (ROOT / "extensions" / "molecule").glob("*/molecule.yml"))
+    if not scenarios:
+        return Outcome(failed=1, reasons=["no scenario was found: a tier that runs nothing proves nothing"])
+    # Without it molecule keeps its own files in the home directory, by nothing but the name of the clone's folder.
+    variables = {"ANSIBLE_HOME": str(ROOT / "build" / "molecule-home"), "NO_COLOR": "1"}
+    test = ("molecule", "test", "--no-command-borders", "--scenario-name")
+    return _checks(*(Check(f"molecule {name}", (*test, name), _MOLECULE, variables) for name in scenarios))
 
 
 def _galaxy() -> Outcome:
@@ -209,10 +222,16 @@ def _tiers() -> list[Tier]:
             _pytest("directory", "tests/directory", variables=judges),
         ),
         Tier("integration", ("main",), _pytest("integration", "tests/integration")),
+        Tier("molecule", ("main", "molecule"), _molecule),
         Tier(
             "awx",
             ("main", "awx"),
             _pytest("awx", "tests/awx", variables={"SFB_AWX_PROGRAMS": str(ENVIRONMENTS["awx"].bin)}),
+        ),
+        Tier(
+            "eda",
+            ("main", "java", "eda"),
+            _pytest("eda", "tests/eda", variables={"SFB_EDA_PROGRAMS": str(ENVIRONMENTS["eda"].bin)}),
         ),
         Tier("docs", ("main", "docs", "chromium"), _docs),
         *matrix,

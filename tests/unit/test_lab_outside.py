@@ -75,6 +75,14 @@ def test_uses_and_what_the_ports_present(lab: Lab) -> None:
     assert control(lab, "/hosts/fe13a/presented")["5061"] == uses["Default"]
 
 
+def test_everything_is_what_is_told_of_each(lab: Lab) -> None:
+    seen = control(lab, "/hosts")
+    assert set(seen) == set(lab.deployment.hosts)
+    for name in ("fe13a", "edge10", "pki01"):
+        assert seen[name] == {word: control(lab, f"/hosts/{name}/{word}") for word in seen[name]}
+    assert {"registry", "uses", "enforces", "connections"} <= set(seen["pki01"])
+
+
 def test_services_as_they_are_now(lab: Lab) -> None:
     before = control(lab, "/hosts/edge15/services")["RTCSRV"]
     assert before == {"status": "running", "start_mode": "automatic", "pid": before["pid"]}
@@ -108,6 +116,48 @@ def test_stores_tell_keys_and_names(lab: Lab) -> None:
     assert own == {**own, "has_private_key": True, "exportable": True, "issuer": "CN=Contoso Issuing CA 1"}
     assert [each["subject"] for each in stores["Root"]] == ["CN=Contoso Root CA"]
     assert len(lab.outside.stores("fe13a")["Root"]) == 2
+
+
+def test_the_override_by_hand_counts_from_the_next_process_on(lab: Lab) -> None:
+    key = r"SOFTWARE\Microsoft\.NETFramework\v4.0.30319\System.Net.ServicePointManager.RequireCertificateEKUs"
+    path = lab.host("fe15a").services.executable("RTCDATAMCU")
+    assert path is not None
+    lab.host("fe15a").registry.write(key, path, "dword", 0)
+    for enforces, outcomes in ((True, {"rejected"}), (False, {"connected"})):
+        assert control(lab, "/hosts/fe15a/enforces") is enforces
+        assert set(control(lab, "/hosts/fe15a/connections").values()) == outcomes
+        control(lab, "/hosts/fe15a/restart", {"service": "RTCDATAMCU"})
+    control(lab, "/hosts/fe15a/remove_value", {"path": key, "value": path})
+    assert control(lab, "/hosts/fe15a/enforces") is False
+    control(lab, "/hosts/fe15a/restart", {"service": "RTCDATAMCU"})
+    assert control(lab, "/hosts/fe15a/enforces") is True
+    assert control(lab, "/hosts/edge15/connections") == {}
+    assert control(lab, "/hosts/edge15/enforces") is None
+
+
+def test_a_renewal_by_hand_is_presented_at_once(lab: Lab) -> None:
+    before = lab.outside.presented("edge15")
+    control(lab, "/hosts/edge15/renew", {"template": "both"})
+    after = lab.outside.presented("edge15")
+    assert set(after.values()) == {lab.outside.uses("edge15")["Internal"]}
+    assert not set(before.values()) & set(after.values())
+    assert lab.outside.connections("fe15a")["edge15.contoso.example:8057"] == "connected"
+
+
+@pytest.mark.parametrize(
+    ("word", "body", "said"),
+    [
+        ("renew", {"template": "none"}, "none"),
+        ("renew", {}, "template"),
+        ("restart", {"service": "RTCNONE"}, "RTCNONE was not found"),
+        ("remove_value", {"path": KEY, "value": "a"}, "has no value a"),
+    ],
+)
+def test_what_nobody_can_do_by_hand_is_told(lab: Lab, word: str, body: dict[str, str], said: str) -> None:
+    with pytest.raises(urllib.error.HTTPError) as wrong:
+        control(lab, f"/hosts/fe10/{word}", body)
+    assert wrong.value.code == 400
+    assert said in wrong.value.read().decode()
 
 
 @pytest.mark.parametrize(("decision", "disposition"), [("approve", ISSUED), ("deny", DENIED)])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -187,6 +188,8 @@ def test_the_command_runs_until_it_is_told_to_end(tmp_path: Path, number: signal
             time.sleep(0.05)
         assert ready.exists()
         assert set(hosts(directory / "inventory.yml")) == {"fe01", "fe02", "edge01"}
+        inventory, control = ready.read_text("utf-8").splitlines()
+        assert inventory == str(directory / "inventory.yml")
         process.send_signal(number)
         stdout, stderr = process.communicate(timeout=30)
     finally:
@@ -194,6 +197,7 @@ def test_the_command_runs_until_it_is_told_to_end(tmp_path: Path, number: signal
     assert process.returncode == 0
     assert stderr == ""
     assert str(directory / "inventory.yml") in stdout
+    assert re.search(rf"^ +control +{re.escape(control)}$", stdout, re.MULTILINE)
     assert "SIGTERM" in stdout
 
 
