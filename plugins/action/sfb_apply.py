@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..plugin_utils import run_lock
 from ..plugin_utils.act import restart_service, write_changes
 from ..plugin_utils.host.session import Session, SessionError
 from ..plugin_utils.host_plan import HostPlan
@@ -45,7 +46,7 @@ class ActionModule(SfbAction):
             before, after = describe_changes(own)
             return {"changed": step == "write", "diff": {"before": before, "after": after} if step == "write" else []}
         blocked = _blocked(run, plan, own, step)
-        outcome = blocked or self._act(run, own, step, host, arguments["restart_timeout"])
+        outcome = blocked or self._act(run, own, step, host, arguments)
         run.save_outcome(host, step, outcome)
         progress(host, f"{outcome.status}: {outcome.message}")
         result: Result = {"changed": outcome.status == "changed", "status": outcome.status, "msg": outcome.message}
@@ -54,13 +55,14 @@ class ActionModule(SfbAction):
             result["diff"] = {"before": before, "after": after}
         return result
 
-    def _act(self, run: Run, own: HostPlan, step: Step, host: str, timeout: int) -> Outcome:
+    def _act(self, run: Run, own: HostPlan, step: Step, host: str, arguments: dict[str, t.Any]) -> Outcome:
+        run_lock.sign_of_life(arguments["state_dir"])
         # A failure is an outcome, not the end of this host's play: verification and the report still have to name it.
         try:
             session = Session(self, host=host)
             if step == "write":
                 return write_changes(session, own, run_id=run.run_id)
-            return restart_service(session, run_id=run.run_id, timeout_seconds=timeout)
+            return restart_service(session, run_id=run.run_id, timeout_seconds=arguments["restart_timeout"])
         except SessionError as error:
             return Outcome(status="failed", message=f"{error.stage}: {error.message} {error.advice}")
 

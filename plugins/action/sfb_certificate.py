@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..plugin_utils import run_lock
 from ..plugin_utils.certificate_steps.limits import limits_of
 from ..plugin_utils.certificate_work import Work, WorkStep, export, preview, work_on
 from ..plugin_utils.host.session import Session
@@ -46,6 +47,7 @@ class ActionModule(SfbAction):
         )
         if self.check_mode:
             return preview(work)
+        run_lock.sign_of_life(arguments["state_dir"])
         if step == "export":
             return {"changed": False, "shared": export(work, Session(self, host=host))}
         outcome = work_on(work, lambda: Session(self, host=host), shared=arguments["shared"])

@@ -18,6 +18,7 @@ from ..plugin_utils.task import (
     collection_version,
     controller_now,
     fleet_hosts,
+    hold_for_changes,
     progress,
 )
 
@@ -43,6 +44,8 @@ class ActionModule(SfbAction):
         run = Run(arguments["state_dir"], arguments["run_id"])
         hosts = fleet_hosts(arguments["hosts"], task_vars)
         refuse_different_settings(hosts, task_vars["hostvars"], prefix=PREFIX)
+        if not self.check_mode:
+            hold_for_changes(run, arguments["state_dir"])
         now = controller_now()
         assessment = judge(run, hosts, arguments["reading"], now=now, version=collection_version())
         flow = Flow(run=run, state_dir=arguments["state_dir"], assessment=assessment, now=now)

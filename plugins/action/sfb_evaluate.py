@@ -27,6 +27,7 @@ from ..plugin_utils.task import (
     collection_version,
     controller_now,
     fleet_hosts,
+    hold_for_changes,
     progress,
 )
 from ..plugin_utils.words import counted
@@ -68,13 +69,12 @@ class ActionModule(SfbAction):
                 check_results(run, found[0], assessment)
         elif arguments["goal"]:
             policy = Policy(
-                goal=arguments["goal"],
-                restart=arguments["restart"],
-                override_latent=arguments["override_latent"],
-                quiet_minutes=arguments["quiet_minutes"],
+                **{name: arguments[name] for name in ("goal", "restart", "override_latent", "quiet_minutes")}
             )
             approved = (arguments["plan"], arguments["plan_sha256"]) if arguments["plan"] else None
             plan, sha256 = plan_changes(run, assessment, policy, approved=approved)
+            if plan.hosts and not self.check_mode:
+                hold_for_changes(run, arguments["state_dir"])
             progress(
                 "plan", f"{counted(len(plan.hosts), 'server')} to change, {counted(plan.waves, 'wave')} of restarts"
             )

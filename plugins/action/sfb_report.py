@@ -18,7 +18,7 @@ from ..plugin_utils.report.formats import DEFAULT_FORMATS, FORMATS
 from ..plugin_utils.report.text import report_text
 from ..plugin_utils.rules.verdict import ORDER
 from ..plugin_utils.run import Run, RunError
-from ..plugin_utils.task import Result, SfbAction
+from ..plugin_utils.task import Result, SfbAction, release_changes
 
 _AUDITS: t.Final = ("audit", "compliance")
 
@@ -66,6 +66,7 @@ class ActionModule(SfbAction):
         for kind, path in files.items():
             write_private(path, FORMATS[kind].render(report))
             text += f"{path}\n"
+        release_changes(arguments["state_dir"])
         if arguments["temporary"]:
             remove_temporary(pathlib.Path(arguments["state_dir"]))
         Display().display("\n" + text)

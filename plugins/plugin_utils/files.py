@@ -6,6 +6,7 @@
 The state directory holds evidence, plans and reports::
 
     evidence/HOST.json     newest evidence of each host
+    changing.json          the run that changes servers now (run_lock.py)
     runs/RUN/              plan.json, report.json, report.txt, and the outcome of each host's actions of one run
 """
 
@@ -35,6 +36,11 @@ class StateError(ValueError):
 def new_run_id(now: datetime.datetime) -> str:
     """A name for one run that sorts by time: ``20260131T235959Z-1a2b3c``."""
     return f"{now.astimezone(datetime.timezone.utc):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def began(run_id: str) -> datetime.datetime:
+    """When a run of :func:`new_run_id` began, to the second."""
+    return datetime.datetime.strptime(run_id[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.timezone.utc)
 
 
 def default_state_directory() -> pathlib.Path:

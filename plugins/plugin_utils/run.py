@@ -26,12 +26,13 @@ import typing as t
 
 from .codec import CodecError, decode, encode
 from .evidence import Evidence, EvidenceError, Failure, InventoryFacts, load
-from .files import evidence_directory, file_name, run_directory, write_private
+from .files import began, evidence_directory, file_name, run_directory, write_private
 from .findings import Judgement, Waiver
 from .fleet import InventoryHost
 from .outcome import Outcome
 from .plan import Plan, PlanError, plan_hash, plan_text, read_plan
 from .questions import PeerQuestion
+from .rules.times import parse_time
 from .verify import HostResult
 
 Reading = t.Literal["before", "after"]
@@ -104,7 +105,7 @@ class Run:
         failure = None
         if in_run:
             failure = self._load(Failure, self.directory / reading / "failures" / file_name(name))
-            fresh = evidence is not None and evidence.run_id == self.reading_id(reading)
+            fresh = evidence is not None and self._is_fresh(evidence, reading)
             if fresh and failure == _NOT_READ:
                 failure = None
             elif failure is None and not fresh and not offline and problem is None:
@@ -122,6 +123,13 @@ class Run:
             problem=problem,
             offline=offline,
         )
+
+    def _is_fresh(self, evidence: Evidence, reading: Reading) -> bool:
+        """Whether evidence is what this reading needs. Before a change, what another run has read meanwhile is as good."""
+        if evidence.run_id == self.reading_id(reading):
+            return True
+        collected = parse_time(evidence.collected_utc)
+        return reading == "before" and collected is not None and collected >= began(self.run_id)
 
     def save_failure(self, name: str, failure: Failure, reading: Reading) -> None:
         self._save(self.directory / reading / "failures" / file_name(name), failure)

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import functools
 import importlib.util
+import os
 import pathlib
 import sys
 import typing as t
@@ -17,6 +19,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from . import run_lock
 from .evidence import EvidenceError, InventoryFacts
 from .files import StateError, remove_temporary
 from .host.session import SessionError
@@ -25,7 +28,7 @@ from .knowledge.loader import KnowledgeError
 from .own_yaml import parse_yaml
 from .plan import PlanError
 from .preload import read_tables
-from .run import RunError
+from .run import Run, RunError
 from .waivers import WaiverError
 from .what_if import WhatIfError
 from .words import one_line
@@ -72,7 +75,9 @@ class SfbAction(ActionBase):  # type: ignore[misc]
             result.update(self.perform(arguments, task_vars or {}))
         except _EXPECTED as error:
             if self.ENDS_RUN:
-                # Nothing comes after this task any more that would remove what only this run needed.
+                # Nothing comes after this task any more that would give back or remove what only this run needed.
+                with contextlib.suppress(StateError):
+                    release_changes(arguments["state_dir"])
                 remove_temporary(pathlib.Path(arguments["state_dir"]))
             raise AnsibleActionFail(str(error)) from None
         return result
@@ -93,6 +98,22 @@ class SfbAction(ActionBase):  # type: ignore[misc]
 def progress(host: str, text: str) -> None:
     """One line of progress, as it happens."""
     Display().display(one_line(f"{host}: {text}", 1000))
+
+
+def hold_for_changes(run: Run, state_dir: str) -> None:
+    """Keep other runs from changing servers with this state directory, until the report or the end of ansible-playbook.
+
+    :raises StateError: another one does already.
+    """
+    # This is a worker; what lives as long as the run is the process that started it.
+    dead = run_lock.hold(state_dir, run.run_id, process=os.getppid())
+    if dead:
+        progress("plan", f"run {dead.run_id} did not come to its end; this one goes on from there")
+
+
+def release_changes(state_dir: str) -> None:
+    """Let other runs change servers again."""
+    run_lock.release(state_dir, process=os.getppid())
 
 
 def controller_now() -> datetime.datetime:

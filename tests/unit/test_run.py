@@ -66,6 +66,18 @@ def test_saved_evidence_never_speaks_for_a_host_that_this_run_should_have_read(r
     assert verdicts(run, hosts("fe01", in_run=())) == {"fe01": "compliant"}
 
 
+def test_what_another_run_has_read_meanwhile_is_as_good_until_the_host_is_changed(run: Run) -> None:
+    """An audit may run beside a remediation, and evidence is one file a host."""
+    other = "20260308T120011Z-123456/before"
+    meanwhile = dataclasses.replace(e.front_end(cert=GOOD), run_id=other, collected_utc="2026-03-08T12:00:10.000Z")
+    save(meanwhile, run.evidence_directory)
+    assert verdicts(run, hosts("fe01")) == {"fe01": "compliant"}
+    before = dataclasses.replace(meanwhile, collected_utc="2026-03-08T12:00:09.999Z")
+    save(before, run.evidence_directory)
+    assert verdicts(run, hosts("fe01")) == {"fe01": "not_assessed"}
+    assert not run._is_fresh(meanwhile, "after")
+
+
 def test_a_failure_of_this_run_counts_more_than_evidence(run: Run) -> None:
     keep(run, e.front_end(cert=GOOD))
     run.save_failure("fe01", f.UNREACHABLE, "before")
