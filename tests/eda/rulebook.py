@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -84,7 +85,8 @@ class Rulebook:
     ) -> None:
         if self._process.poll() is not None:
             return
-        # It ends the playbook that it runs, which is in a group of its own.
+        # A playbook that it runs is in a group of its own, and may be left behind.
+        others = _descendants(self._process.pid)
         self._process.terminate()
         try:
             self._process.wait(_DEADLINE_SECONDS)
@@ -92,6 +94,10 @@ class Rulebook:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             raise
+        finally:
+            for number in others:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(number, signal.SIGKILL)
 
     @property
     def output(self) -> str:
@@ -174,6 +180,16 @@ def runs(fleet: Fleet) -> list[Played]:
 def read(run: Played) -> set[str]:
     """The hosts that a run read."""
     return {name for name, host in run.hosts.items() if host["in_run"]}
+
+
+def _descendants(process: int) -> list[int]:
+    """The processes that a process started, and those that they started."""
+    children: list[int] = []
+    # By thread: each has those that it started itself.
+    for listed in Path("/proc").glob(f"{process}/task/*/children"):
+        with contextlib.suppress(OSError):
+            children += map(int, listed.read_text("ascii").split())
+    return [number for child in children for number in (child, *_descendants(child))]
 
 
 def _free_port() -> int:
