@@ -66,14 +66,11 @@ def sign_of_life(state_dir: str) -> None:
 
 
 def release(state_dir: str, *, process: int) -> None:
-    """Give the lock back; nothing happens where another run, or none, has it.
-
-    :raises StateError: the file cannot be used.
-    """
+    """Give the lock back; nothing happens where another run, or none, has it, or where the file cannot be used: it ends with the process."""
     if not (pathlib.Path(state_dir) / _FILE).exists():
         return
     own = Holder(controller=socket.gethostname(), process=process, started=_started(process) or "", run_id="")
-    with _opened(state_dir) as file:
+    with contextlib.suppress(StateError), _opened(state_dir) as file:
         found = _read(file)
         if found is not None and _same(found, own):
             file.truncate(0)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import functools
 import importlib.util
@@ -76,8 +75,7 @@ class SfbAction(ActionBase):  # type: ignore[misc]
         except _EXPECTED as error:
             if self.ENDS_RUN:
                 # Nothing comes after this task any more that would give back or remove what only this run needed.
-                with contextlib.suppress(StateError):
-                    release_changes(arguments["state_dir"])
+                release_changes(arguments["state_dir"])
                 remove_temporary(pathlib.Path(arguments["state_dir"]))
             raise AnsibleActionFail(str(error)) from None
         return result

@@ -136,3 +136,9 @@ def test_a_link_in_its_place_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StateError, match=r"changing\.json cannot be used"):
         run_lock.hold(str(tmp_path), RUN, process=HERE)
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_what_cannot_be_given_back_loses_no_report(tmp_path: Path) -> None:
+    """It ends with the process; the report comes first."""
+    (tmp_path / "changing.json").mkdir()
+    run_lock.release(str(tmp_path), process=HERE)
