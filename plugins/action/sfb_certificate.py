@@ -11,7 +11,7 @@ from ..plugin_utils import run_lock
 from ..plugin_utils.certificate_steps.limits import limits_of
 from ..plugin_utils.certificate_work import Work, WorkStep, export, preview, work_on
 from ..plugin_utils.host.session import Session
-from ..plugin_utils.task import Result, SfbAction, progress
+from ..plugin_utils.task import Result, SfbAction, other_runs, progress
 
 _SECONDS = {"type": "int"}
 
@@ -32,6 +32,7 @@ class ActionModule(SfbAction):
         "gate_pause": {**_SECONDS, "default": 600},
         "drain_timeout": {**_SECONDS, "default": 900},
         "services_timeout": {**_SECONDS, "default": 2400},
+        "take_over": {"type": "bool", "default": False},
     }
 
     def perform(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
@@ -44,6 +45,7 @@ class ActionModule(SfbAction):
             wave=arguments["wave"],
             key_size=arguments["key_size"],
             limits=limits_of(arguments),
+            others=other_runs(arguments["state_dir"], take_over=arguments["take_over"]),
         )
         if self.check_mode:
             return preview(work)

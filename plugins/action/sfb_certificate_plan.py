@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..plugin_utils.judging import judge, refuse_different_settings
+from ..plugin_utils.judging import judge, refuse_unfit_run
 from ..plugin_utils.renewal_flow import Flow
 from ..plugin_utils.renewal_stages import STAGES
 from ..plugin_utils.run import Run
@@ -43,7 +43,7 @@ class ActionModule(SfbAction):
     def perform(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
         run = Run(arguments["state_dir"], arguments["run_id"])
         hosts = fleet_hosts(arguments["hosts"], task_vars)
-        refuse_different_settings(hosts, task_vars["hostvars"], prefix=PREFIX)
+        refuse_unfit_run(hosts, prefix=PREFIX)
         if not self.check_mode:
             hold_for_changes(run, arguments["state_dir"])
         now = controller_now()
@@ -52,4 +52,5 @@ class ActionModule(SfbAction):
         stage = STAGES[arguments["stage"]](flow, arguments, preview=self.check_mode)
         for host, text in stage.lines:
             progress(host, text)
-        return {"changed": False, **stage.result}
+        warnings = {"warnings": list(stage.warnings)} if stage.warnings else {}
+        return {"changed": False, **warnings, **stage.result}

@@ -16,7 +16,7 @@ from ..plugin_utils.judging import (
     judge_saved,
     plan_changes,
     plan_facts,
-    refuse_different_settings,
+    refuse_unfit_run,
 )
 from ..plugin_utils.report.document import verdict_counts
 from ..plugin_utils.run import Run
@@ -28,6 +28,7 @@ from ..plugin_utils.task import (
     controller_now,
     fleet_hosts,
     hold_for_changes,
+    other_runs,
     progress,
 )
 from ..plugin_utils.words import counted
@@ -48,6 +49,7 @@ class ActionModule(SfbAction):
         "quiet_minutes": {"type": "int", "default": 25},
         "plan": {"type": "path"},
         "plan_sha256": {"type": "str", "default": ""},
+        "take_over": {"type": "bool", "default": False},
     }
 
     def perform(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
@@ -55,7 +57,7 @@ class ActionModule(SfbAction):
         hosts = fleet_hosts(arguments["hosts"], task_vars)
         reading = arguments["reading"]
         if arguments["goal"]:
-            refuse_different_settings(hosts, task_vars["hostvars"], prefix=PREFIX)
+            refuse_unfit_run(hosts, prefix=PREFIX)
         if arguments["stage"] == "peers":
             return {"changed": False, "hosts": find_questions(run, hosts, reading)}
         if arguments["stage"] == "saved":
@@ -68,22 +70,21 @@ class ActionModule(SfbAction):
             if found:
                 check_results(run, found[0], assessment)
         elif arguments["goal"]:
-            policy = Policy(
-                **{name: arguments[name] for name in ("goal", "restart", "override_latent", "quiet_minutes")}
-            )
+            settings = ("goal", "restart", "override_latent", "quiet_minutes")
+            policy = Policy(**{name: arguments[name] for name in settings})
             approved = (arguments["plan"], arguments["plan_sha256"]) if arguments["plan"] else None
-            plan, sha256 = plan_changes(run, assessment, policy, approved=approved)
+            others = other_runs(arguments["state_dir"], take_over=arguments["take_over"])
+            plan, sha256 = plan_changes(run, assessment, policy, approved=approved, others=others)
             if plan.hosts and not self.check_mode:
                 hold_for_changes(run, arguments["state_dir"])
-            progress(
-                "plan", f"{counted(len(plan.hosts), 'server')} to change, {counted(plan.waves, 'wave')} of restarts"
-            )
+            servers, waves = counted(len(plan.hosts), "server"), counted(plan.waves, "wave")
+            progress("plan", f"{servers} to change, {waves} of restarts")
             result["plan"] = {"path": str(run.plan_path), "sha256": sha256, **plan_facts(plan)}
+            result.update({"warnings": list(plan.warnings)} if plan.warnings else {})
         return result
 
     def _saved(self, run: Run, hosts: Hosts, state_dirs: list[str]) -> Result:
-        now, version = controller_now(), collection_version()
-        assessment, conflicts = judge_saved(run, hosts, state_dirs, now=now, version=version)
+        assessment, conflicts = judge_saved(run, hosts, state_dirs, now=controller_now(), version=collection_version())
         for host, reason in conflicts.items():
             progress(host, reason)
         return {"changed": False, "counts": verdict_counts(assessment.judgement), "conflicts": conflicts}

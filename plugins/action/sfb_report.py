@@ -31,11 +31,7 @@ class ActionModule(SfbAction):
         "temporary": {"type": "bool", "default": False},
         "report_dir": {"type": "path"},
         "formats": {"type": "list", "elements": "str", "choices": list(FORMATS), "default": list(DEFAULT_FORMATS)},
-        "playbook": {
-            "type": "str",
-            "choices": list(t.get_args(Playbook)),
-            "default": "audit",
-        },
+        "playbook": {"type": "str", "choices": list(t.get_args(Playbook)), "default": "audit"},
         "fail_on": {"type": "list", "elements": "str", "choices": list(ORDER), "default": []},
     }
 
@@ -63,13 +59,16 @@ class ActionModule(SfbAction):
         files: dict[str, pathlib.Path] = {}
         if arguments["report_dir"] or not arguments["temporary"]:
             files = {kind: directory / FORMATS[kind].file for kind in FORMATS if kind in arguments["formats"]}
-        for kind, path in files.items():
-            write_private(path, FORMATS[kind].render(report))
-            text += f"{path}\n"
+        try:
+            for kind, path in files.items():
+                write_private(path, FORMATS[kind].render(report))
+                text += f"{path}\n"
+        finally:
+            # What was done is told, also where there is no room for a file.
+            Display().display("\n" + text)
         release_changes(arguments["state_dir"])
         if arguments["temporary"]:
             remove_temporary(pathlib.Path(arguments["state_dir"]))
-        Display().display("\n" + text)
         # Under the names of the playbook variables, because AWX gives them to the next jobs of a workflow as extra variables. Of a
         # preview alone: a plan that was carried out, or that ends with the job, is none to approve.
         approvable = {}

@@ -23,6 +23,7 @@ class ActionModule(SfbAction):
     SPEC: t.ClassVar[dict[str, t.Any]] = {
         "state_dir": {"type": "str", "default": ""},
         "waivers": {"type": "str", "default": ""},
+        "reads": {"type": "bool", "default": False},
     }
 
     def perform(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> Result:
@@ -45,7 +46,10 @@ class ActionModule(SfbAction):
         else:
             directory = default_state_directory()
         check_state_directory(directory)
+        run = Run(str(directory), result["run_id"])
+        if arguments["reads"]:
+            run.save_hosts(task_vars["ansible_play_hosts_all"])
         if waivers:
-            Run(str(directory), result["run_id"]).save_waivers(waivers)
+            run.save_waivers(waivers)
             result["waivers"] = len(waivers)
         return {**result, "state_dir": str(directory)}

@@ -11,8 +11,11 @@ module: sfb_apply
 short_description: Carry out one step of the plan of a run on a server
 version_added: 0.1.0
 description:
-  - Does on this host what the plan of the run says, for one step; V(write) (registry values) or V(restart) (Web Conferencing). A host
-    that the plan does not name is skipped.
+  - Does on this host what the plan of the run says, for one step; V(write) (registry values), V(restart) (Web Conferencing) or V(release).
+    A host that the plan does not name is skipped.
+  - In front of everything else V(write) records on each server that is going to be restarted which run of which controller is at work in its
+    pool, and until when at most. Where another run stands there, nothing is changed in that pool. The last server of a pool loses the claim
+    with its restart, V(release) takes it from the others.
   - Every value is changed only if it is what the plan expects, and recorded on the server below C(HKLM\SOFTWARE\sfb.kb4023993) before
     it is changed. A server with another machine identity than the one that was read is refused.
   - A step that fails or is refused does not fail the task; RV(status) tells, later restarts of the same pool are refused, and the
@@ -24,18 +27,22 @@ options:
     type: str
     required: true
   step:
-    description: The step to do. Write on all hosts first, then restart wave by wave.
+    description: The step to do. Write on all hosts first, then restart wave by wave, then release those that the plan names for it.
     type: str
-    choices: [write, restart]
+    choices: [write, restart, release]
     required: true
   wave:
     description: For O(step=restart), the wave to restart, from 0. Hosts of other waves are skipped.
     type: int
     default: 0
   restart_timeout:
-    description: Seconds until a service that does not stop or start counts as failed.
+    description: Seconds until a service that does not stop or start counts as failed. For O(step=write), to say until when the run is at work.
     type: int
     default: 300
+  take_over:
+    description: For O(step=write), go on where another run says that it is at work. That run stops before its next change.
+    type: bool
+    default: false
 seealso:
   - module: sfb.kb4023993.sfb_evaluate
   - module: sfb.kb4023993.sfb_report
@@ -82,6 +89,15 @@ EXAMPLES = r"""
     restart_timeout: 120
   register: restarted
   failed_when: restarted.status | default('') in ['failed', 'refused']
+
+# After the last wave.
+- name: Let other runs work in these pools again
+  sfb.kb4023993.sfb_apply:
+    state_dir: "{{ run.state_dir }}"
+    run_id: "{{ run.run_id }}"
+    plan_sha256: "{{ judged.plan.sha256 }}"
+    step: release
+  when: inventory_hostname in judged.plan.release
 """
 
 RETURN = r"""

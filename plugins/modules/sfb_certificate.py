@@ -71,6 +71,12 @@ options:
         that has to present the new certificate 300.
     type: int
     default: 2400
+  take_over:
+    description:
+      - For O(step=install) and O(step=put_back), go on where a run of another controller says that it is restarting Web Conferencing in this
+        pool. Only where that run is known to be dead.
+    type: bool
+    default: false
 notes:
   - "Rights. O(step=request), O(step=trust), O(step=import), O(step=export), O(step=receive), O(step=ask) and the notes need a local
     administrator. O(step=install) and O(step=put_back) also call C(Get-CsCertificate), C(Stop-CsWindowsService) and

@@ -78,6 +78,12 @@ options:
     description: The SHA-256 of that file in hex, as the run that made it reported it (RV(plan.sha256)). Required with O(plan).
     type: str
     default: ''
+  take_over:
+    description:
+      - Also plan for a pool where a run of another controller says on the servers that it is at work. Without it the plan leaves that pool
+        as it is, and RV(plan.refused) says who is at work. A claim whose time is over never counts.
+    type: bool
+    default: false
 seealso:
   - module: sfb.kb4023993.sfb_run
   - module: sfb.kb4023993.sfb_apply
@@ -154,11 +160,10 @@ conflicts:
       Its saved evidence contradicts itself: both were read at 2026-11-22T19:50:33Z, and are not the same
       (/srv/state/slice1/evidence/fe01.json and /srv/state/slice2/evidence/fe01.json). Delete the file that is not of this server.
 hosts:
-  description: The Front Ends that are to be asked about their peers.
-  type: list
-  elements: str
+  description: The Front Ends that are still to be asked about their peers, each with the number of questions.
+  type: dict
   returned: with O(stage=peers)
-  sample: [sfb-fe01, sfb-fe02]
+  sample: {"sfb-fe01": 4, "sfb-fe02": 4}
 plan:
   description: The plan of the run.
   type: dict
@@ -175,16 +180,21 @@ plan:
       returned: always
       sample: 46ec17c0460d732e4d8c3a4dfeef8612f035f0ee4db968830312737461c25d4d
     hosts:
-      description: The hosts that it changes.
-      type: list
-      elements: str
+      description: The hosts that it changes, each with the number of its wave from 0 on; none where nothing is to be restarted.
+      type: dict
       returned: always
-      sample: [jp-fe01, ly10-fe01, sfb-fe01]
+      sample: {"jp-fe01": 0, "ly10-fe01": 0, "sfb-fe01": 1}
     waves:
       description: Number of waves of restarts; one host of a pool in each.
       type: int
       returned: always
       sample: 4
+    release:
+      description: Hosts whose pool M(sfb.kb4023993.sfb_apply) has to give back after the last wave, with O(sfb.kb4023993.sfb_apply#module:step=release).
+      type: list
+      elements: str
+      returned: always
+      sample: [fe01, fe02]
     wait_seconds:
       description: With O(goal=retire), how long to wait after this plan before the others can lose their override; else 0.
       type: int
@@ -196,6 +206,16 @@ plan:
       elements: str
       returned: always
       sample: ["The override stays everywhere. edge02: it was not read in this run: see --limit"]
+    warnings:
+      description:
+        - What is to be known of the pools in which something is restarted. Members that this run does not see, and Front Ends during whose
+          restart nobody of their pool is known to run Web Conferencing.
+      type: list
+      elements: str
+      returned: always
+      sample:
+        - "fe01 is the only member of pool01.contoso.example that is known to run (fe02: stopped), so nobody of the pool has Web Conferencing
+          during its restart."
     refused:
       description: Hosts that would need a change which the plan does not make, with the reason.
       type: dict

@@ -29,6 +29,12 @@ options:
         it is an error, also a host that is not in the inventory. When empty there are none.
     type: str
     default: ''
+  reads:
+    description:
+      - Whether the hosts of this play are read next. It is noted, so that later reports from saved evidence know whom the run has missed if
+        it is killed.
+    type: bool
+    default: false
 seealso:
   - module: sfb.kb4023993.sfb_facts
   - module: sfb.kb4023993.sfb_evaluate

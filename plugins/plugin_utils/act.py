@@ -9,17 +9,29 @@ fails or is refused. So a run that dies anywhere leaves the host in a state that
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 import typing as t
 
-from .carry_out import StepError, record_operation, run_operations
+from .carry_out import (
+    StepError,
+    claim_operation,
+    forget_claim_operation,
+    keep_operation,
+    record_operation,
+    refuse_if_claimed,
+    release_operation,
+    run_operations,
+)
+from .claims import Claimant, Others, passed_over
 from .host import operations as op
-from .host.session import Session
+from .host.session import Session, SessionError
 from .host.wire import Reply
 from .host_plan import HostPlan, ValueChange
 from .outcome import Outcome
 from .records import (
+    CLAIM,
     KEY,
     NOW,
     SERVICE,
@@ -29,6 +41,7 @@ from .records import (
     ValueState,
     can_be_read_back,
     read_records,
+    record_text,
     target_name,
 )
 from .rules.roles import with_believable_start
@@ -45,39 +58,75 @@ class _Now:
     """What a host says right before it is changed."""
 
     machine_guid: str | None
+    time_utc: str
     service: op.ServiceState
     process: op.ProcessState | None
     records: Records
+    claim: op.RegistryValue | None
     invalid: frozenset[str]
     truncated: bool
     values: tuple[op.RegistryReadReply, ...]
 
 
-def write_changes(session: Session, plan: HostPlan, *, run_id: str) -> Outcome:
+def write_changes(session: Session, plan: HostPlan, *, run_id: str, claimant: Claimant | None = None) -> Outcome:
     """Write the registry values of a plan, each with its record, and record that a restart is needed. Restarts nothing.
 
+    :param claimant: claims the pool first, where the plan restarts the service.
     :raises SessionError: the host cannot be talked to any more.
     """
     try:
         now = _read_now(session, plan.changes)
         if plan.machine_guid and now.machine_guid != plan.machine_guid:
             raise StepError("refused", "This is not the machine that the plan was made for. Make a new plan.")
+        others = claimant.others if claimant else Others()
+        refuse_if_claimed(now.records, run_id=run_id, now_utc=now.time_utc, others=others)
         todo = _still_to_do(plan, now)
         # First of all the restart: a run that dies after the change must not leave a process that nobody restarts.
         operations = _restart_operations(plan, now, run_id, changes=bool(todo))
         for change, found in todo:
             operations.extend(_change_operations(change, found, now.records, run_id))
-        operations.extend(op.RegistryDelete(path=KEY, name=name, prune=True) for name in plan.clear)
+        operations.extend(_clear_operation(name, now) for name in plan.clear)
+        written = bool(operations)
+        claim = claimant.record(run_id=run_id, now_utc=now.time_utc) if claimant and plan.wave is not None else None
+        if claim:
+            # In front of everything: what another run is at work on is left as it is.
+            operations.insert(0, claim_operation(claim, now.claim))
         if not operations:
             return Outcome(status="unchanged", message="Nothing had to be written.")
         try:
             run_operations(session, operations, stage="changing the registry")
         except StepError as error:
-            _forget_restart(session, operations, error.replies)
+            _take_back(session, error.replies)
             raise
-        return Outcome(status="changed", message=_summary([change for change, _found in todo], plan))
+        message = _summary([change for change, _found in todo], plan) if written else "Nothing had to be written."
+        over = passed_over(now.records, run_id=run_id, now_utc=now.time_utc, others=others) if claim else None
+        return Outcome(
+            status="changed" if written else "unchanged",
+            message=f"{message} {over[:1].upper()}{over[1:]}." if over else message,
+            claim=record_text(claim) if claim else None,
+        )
     except StepError as error:
         return error.outcome
+
+
+def _clear_operation(name: str, now: _Now) -> op.RegistryDelete:
+    """Remove a record that has nothing left to undo. A claim only as it was read, because another run may have put its own there."""
+    if name == CLAIM and now.claim is not None:
+        return forget_claim_operation(now.claim)
+    return op.RegistryDelete(path=KEY, name=name, prune=True)
+
+
+def release_claim(session: Session, claim: str) -> Outcome:
+    """Take this run's claim away from a server, so that other runs may work in its pool.
+
+    :param claim: its text, as the outcome of :func:`write_changes` has it.
+    :raises SessionError: the host cannot be talked to any more.
+    """
+    try:
+        run_operations(session, [release_operation(claim)], stage="releasing the pool")
+    except StepError as error:
+        return error.outcome
+    return Outcome(status="unchanged", message="Other runs may work in this pool again.")
 
 
 def _restart_operations(plan: HostPlan, now: _Now, run_id: str, *, changes: bool) -> list[op.Operation]:
@@ -94,54 +143,97 @@ def _restart_operations(plan: HostPlan, now: _Now, run_id: str, *, changes: bool
     return [record_operation(RestartRecord(since_utc=NOW, dependents=dependents, run_id=run_id))]
 
 
-def restart_service(session: Session, *, run_id: str, timeout_seconds: int, only_if_recorded: bool = True) -> Outcome:
+def restart_service(
+    session: Session,
+    *,
+    run_id: str,
+    timeout_seconds: int,
+    only_if_recorded: bool = True,
+    claim: str | None = None,
+    last: bool = False,
+) -> Outcome:
     """Restart RTCDATAMCU, or finish a recorded restart, and remove the record.
 
     Stopping and starting are asked for in short batches, so that no connection has to bear a long wait.
 
     :param only_if_recorded: do nothing where the server's record does not ask for a restart.
+    :param claim: the text of this run's claim on this server; only where it still stands is anything done.
+    :param last: no other server of the pool comes after this one, so the claim goes too, also after a failure.
     :raises SessionError: the host cannot be talked to any more; the record on the server lets the next run go on.
     """
+    release = (release_operation(claim),) if claim and last else ()
     try:
-        now = _read_now(session, ())
-        record = now.records.restart
-        if record is None and only_if_recorded:
-            return Outcome(status="unchanged", message="No restart was needed.")
-        _check_startable(now.service)
-        if record and only_if_recorded and not record.begun_utc:
-            settled = _settled(record, now)
-            if settled:
-                run_operations(
-                    session,
-                    [op.RegistryDelete(path=KEY, name=record.value_name, prune=True)],
-                    stage="clearing the record",
-                )
-                return Outcome(status="unchanged", message=settled)
-        fulfilled = record is not None and _is_fulfilled(record, now)
-        if record is None or (fulfilled and not only_if_recorded):
-            record, fulfilled = RestartRecord(since_utc=NOW, run_id=run_id), False
-        if not record.begun_utc:
-            running = tuple(d.name for d in now.service.dependents if d.status in ("running", "start_pending"))
-            dependents = tuple(dict.fromkeys((*record.dependents, *running)))
-            record = dataclasses.replace(record, begun_utc=NOW, dependents=dependents)
-        return _restart(session, now, record, already_new=fulfilled, timeout_seconds=timeout_seconds)
-    except StepError as error:
-        return error.outcome
-
-
-def _forget_restart(session: Session, operations: t.Sequence[op.Operation], replies: t.Sequence[Reply]) -> None:
-    """Take back a restart record of this batch, when none of the changes was made that it was for."""
-    ours = [o for o in operations if isinstance(o, op.RegistrySet) and o.name.lower() == _RESTART]
-    made = any(
-        isinstance(reply.value, op.RegistryChangeReply)
-        and reply.value.changed
-        and getattr(reply.operation, "path", KEY) != KEY
-        for reply in replies
-    )
-    if ours and not made:
-        run_operations(
-            session, [op.RegistryDelete(path=KEY, name=ours[0].name, prune=True)], stage="clearing the record"
+        outcome = _restart_where_needed(
+            session,
+            run_id=run_id,
+            timeout_seconds=timeout_seconds,
+            only_if_recorded=only_if_recorded,
+            keep=(keep_operation(claim),) if claim else (),
+            release=release,
         )
+    except StepError as error:
+        if error.outcome.busy or not release:
+            return dataclasses.replace(error.outcome, claim=None if error.outcome.busy else claim)
+        with contextlib.suppress(StepError, SessionError):
+            run_operations(session, release, stage="releasing the pool")
+            claim = None
+        return dataclasses.replace(error.outcome, claim=claim)
+    return dataclasses.replace(outcome, claim=None if release else claim)
+
+
+def _restart_where_needed(
+    session: Session,
+    *,
+    run_id: str,
+    timeout_seconds: int,
+    only_if_recorded: bool,
+    keep: tuple[op.Operation, ...],
+    release: tuple[op.Operation, ...],
+) -> Outcome:
+    """:func:`restart_service` with its claim as operations: ``keep`` in front of what changes something, ``release`` with the last of it.
+
+    :raises StepError: it was refused, or did not end well.
+    """
+    now = _read_now(session, ())
+    if not keep:
+        refuse_if_claimed(now.records, run_id=run_id, now_utc=now.time_utc, others=Others())
+    record = now.records.restart
+    if record is None and only_if_recorded:
+        if release:
+            run_operations(session, release, stage="releasing the pool")
+        return Outcome(status="unchanged", message="No restart was needed.")
+    _check_startable(now.service)
+    if record and only_if_recorded and not record.begun_utc:
+        settled = _settled(record, now)
+        if settled:
+            clear = op.RegistryDelete(path=KEY, name=record.value_name, prune=True)
+            run_operations(session, [*keep, clear, *release], stage="clearing the record")
+            return Outcome(status="unchanged", message=settled)
+    fulfilled = record is not None and _is_fulfilled(record, now)
+    if record is None or (fulfilled and not only_if_recorded):
+        record, fulfilled = RestartRecord(since_utc=NOW, run_id=run_id), False
+    if not record.begun_utc:
+        running = tuple(d.name for d in now.service.dependents if d.status in ("running", "start_pending"))
+        dependents = tuple(dict.fromkeys((*record.dependents, *running)))
+        record = dataclasses.replace(record, begun_utc=NOW, dependents=dependents)
+    return _restart(
+        session, now, record, already_new=fulfilled, timeout_seconds=timeout_seconds, keep=keep, release=release
+    )
+
+
+def _take_back(session: Session, replies: t.Sequence[Reply]) -> None:
+    """After a batch that failed: take back its claim, and the record of a restart when none of the changes was made that it was for."""
+    done = [reply for reply in replies if isinstance(reply.value, op.RegistryChangeReply) and not reply.value.refused]
+    written = [reply.operation for reply in done if isinstance(reply.operation, op.RegistrySet)]
+    made = any(reply.value.changed and getattr(reply.operation, "path", KEY) != KEY for reply in done)
+    undo: list[op.Operation] = []
+    for operation in written:
+        if operation.path == KEY and operation.name.lower() == _RESTART and not made:
+            undo.append(op.RegistryDelete(path=KEY, name=operation.name, prune=True))
+        elif operation.path == KEY and operation.name == CLAIM:
+            undo.append(release_operation(operation.data[0]))
+    if undo:
+        run_operations(session, undo, stage="clearing the record")
 
 
 def _is_fulfilled(record: RestartRecord, now: _Now) -> bool:
@@ -160,13 +252,23 @@ def _settled(record: RestartRecord, now: _Now) -> str | None:
     return None
 
 
-def _restart(session: Session, now: _Now, record: RestartRecord, *, already_new: bool, timeout_seconds: int) -> Outcome:
+def _restart(
+    session: Session,
+    now: _Now,
+    record: RestartRecord,
+    *,
+    already_new: bool,
+    timeout_seconds: int,
+    keep: tuple[op.Operation, ...],
+    release: tuple[op.Operation, ...],
+) -> Outcome:
     stop = now.service.status in ("running", "stop_pending", "paused", "pause_pending") and not already_new
     first: list[op.Operation] = [record_operation(record)] if record.begun_utc == NOW else []
     deadline = time.monotonic() + timeout_seconds
     while True:
         step = op.ServiceRestart(name=SERVICE, stop=stop, dependents=record.dependents, seconds=_STEP_SECONDS)
-        reply: op.ServiceRestartReply = run_operations(session, [*first, step], stage="restarting RTCDATAMCU")[-1].value
+        batch = [*keep, *first, step]
+        reply: op.ServiceRestartReply = run_operations(session, batch, stage="restarting RTCDATAMCU")[-1].value
         if reply.phase == "done":
             break
         if time.monotonic() > deadline:
@@ -184,7 +286,8 @@ def _restart(session: Session, now: _Now, record: RestartRecord, *, already_new:
             "Start them on the server, or run the same playbook again.",
         )
     clear = op.RegistryDelete(path=KEY, name=record.value_name, prune=True)
-    after = run_operations(session, [op.Processes(names=(_PROCESS,)), clear], stage="after the restart")
+    batch = [op.Processes(names=(_PROCESS,)), clear, *release]
+    after = run_operations(session, batch, stage="after the restart")
     process: op.ProcessesReply = after[0].value
     started = process.processes[0].started_utc if process.processes else "an unknown time"
     return Outcome(status="changed", message=f"{SERVICE} was restarted and runs since {started}.")
@@ -202,9 +305,11 @@ def _read_now(session: Session, changes: t.Sequence[ValueChange]) -> _Now:
     processes, records = values[2].processes, read_records(values[3])
     return _Now(
         machine_guid=values[0].machine_guid,
+        time_utc=values[0].time_utc,
         service=values[1].services[0],
         process=with_believable_start(processes[0], values[0].time_utc) if processes else None,
         records=records,
+        claim=next((value for value in values[3].values if value.name.lower() == CLAIM), None),
         invalid=frozenset(name.lower() for name in records.invalid),
         truncated=values[3].truncated,
         values=tuple(values[4:]),
@@ -302,7 +407,7 @@ def _check_startable(service: op.ServiceState) -> None:
 def _summary(changes: t.Sequence[ValueChange], plan: HostPlan) -> str:
     parts = [f"{change.reason} ({change.expect} -> {change.write})" for change in changes]
     if plan.clear:
-        parts.append("records of what is already back were removed")
+        parts.append("records that nothing needs any more were removed")
     if plan.restart:
         parts.append(f"{SERVICE} has to be restarted" + ("" if plan.wave is None else f" in wave {plan.wave + 1}"))
     return "; ".join(parts)[:1].upper() + "; ".join(parts)[1:] + "."

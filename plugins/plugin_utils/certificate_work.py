@@ -16,6 +16,7 @@ from .certificate_steps import install as steps
 from .certificate_steps.limits import Limits
 from .certificate_steps.request import make_request, note_submission
 from .certificate_steps.trust import ask_trust, install_trust
+from .claims import Others
 from .host.certificate_operations import CertificateUse
 from .host.session import Session, SessionError
 from .outcome import Outcome
@@ -32,7 +33,7 @@ WorkStep = t.Literal[
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Work:
-    """A step of a run on one host."""
+    """A step of a run on one host. ``others``: what is known of runs that may have claimed its pool (``claims.py``)."""
 
     state_dir: str
     run_id: str
@@ -41,6 +42,7 @@ class Work:
     wave: int
     key_size: int
     limits: Limits
+    others: Others = dataclasses.field(default_factory=Others)
 
     @property
     def run(self) -> Run:
@@ -183,14 +185,18 @@ def _install(work: Work, connect: _Connect, _shared: _Shared) -> Outcome | None:
         return None
     if not _ok(work, "import"):
         return Outcome(status="refused", message="Not assigned, because the certificate is not in the store.")
-    return _blocked(work) or steps.install(connect(), target, run_id=work.run_id, limits=work.limits)
+    return _blocked(work) or steps.install(
+        connect(), target, run_id=work.run_id, limits=work.limits, others=work.others
+    )
 
 
 def _put_back(work: Work, connect: _Connect, _shared: _Shared) -> Outcome | None:
     target = _in_wave(work)
     if target is None:
         return None
-    return _blocked(work) or steps.put_back(connect(), target, run_id=work.run_id, limits=work.limits)
+    return _blocked(work) or steps.put_back(
+        connect(), target, run_id=work.run_id, limits=work.limits, others=work.others
+    )
 
 
 _STEPS: t.Final[dict[str, t.Callable[[Work, _Connect, _Shared], Outcome | None]]] = {

@@ -20,13 +20,26 @@ import functools
 import types
 import typing as t
 
-Decoder = t.Callable[[t.Any, str], t.Any]
+Decoder = t.Callable[[t.Any], t.Any]
 _T = t.TypeVar("_T")
 _NOTHING: t.Final = type(None)
 
 
 class CodecError(ValueError):
     """A JSON value that does not fit its record; the message names the place and what was expected."""
+
+
+class _MisfitError(Exception):
+    """What does not fit; ``place`` grows from the inside out, so that a value that fits costs no name of its place."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        self.place = ""
+        super().__init__(reason)
+
+    def within(self, name: str) -> _MisfitError:
+        self.place = name + self.place
+        return self
 
 
 def encode(value: t.Any) -> t.Any:
@@ -51,7 +64,24 @@ def decode(cls: type[_T], data: t.Any, *, where: str = "") -> _T:
     :raises CodecError: when a key is missing, unknown or of another type.
     """
     hint: t.Any = cls
-    return t.cast(_T, _decoder(hint)(data, where or cls.__name__))
+    try:
+        return t.cast(_T, _decoder(hint)(data))
+    except _MisfitError as misfit:
+        raise CodecError(f"{where or cls.__name__}{misfit.place}: {misfit.reason}") from None
+
+
+def prepare(*classes: type) -> None:
+    """Work out how these records and all in them are read. Done before workers are forked, it is done once."""
+    pending: list[t.Any] = list(classes)
+    seen: set[t.Any] = set()
+    while pending:
+        hint = pending.pop()
+        if hint not in seen:
+            seen.add(hint)
+            is_record = isinstance(hint, type) and dataclasses.is_dataclass(hint)
+            pending.extend(_field_hints(hint).values() if is_record else t.get_args(hint))
+            if is_record:
+                _field_decoders(hint)
 
 
 @functools.cache
@@ -59,9 +89,9 @@ def _field_names(cls: t.Any) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(cls))
 
 
-def _fail(where: str, expected: str, data: t.Any) -> t.NoReturn:
+def _misfit(expected: str, data: t.Any) -> _MisfitError:
     found = "nothing" if data is None else type(data).__name__
-    raise CodecError(f"{where}: expected {expected}, found {found}")
+    return _MisfitError(f"expected {expected}, found {found}")
 
 
 @functools.cache
@@ -85,42 +115,42 @@ def _decoder(hint: t.Any) -> Decoder:
     raise TypeError(f"no JSON form for the type {hint!r}")
 
 
-def _string(data: t.Any, where: str) -> str:
+def _string(data: t.Any) -> str:
     if not isinstance(data, str):
-        _fail(where, "text", data)
+        raise _misfit("text", data)
     return data
 
 
-def _integer(data: t.Any, where: str) -> int:
+def _integer(data: t.Any) -> int:
     if isinstance(data, bool) or not isinstance(data, int):
-        _fail(where, "a whole number", data)
+        raise _misfit("a whole number", data)
     return data
 
 
-def _number(data: t.Any, where: str) -> float:
+def _number(data: t.Any) -> float:
     if isinstance(data, bool) or not isinstance(data, (int, float)):
-        _fail(where, "a number", data)
+        raise _misfit("a number", data)
     return float(data)
 
 
-def _boolean(data: t.Any, where: str) -> bool:
+def _boolean(data: t.Any) -> bool:
     if not isinstance(data, bool):
-        _fail(where, "true or false", data)
+        raise _misfit("true or false", data)
     return data
 
 
-def _bytes(data: t.Any, where: str) -> bytes:
+def _bytes(data: t.Any) -> bytes:
     if not isinstance(data, str):
-        _fail(where, "base64 text", data)
+        raise _misfit("base64 text", data)
     try:
         return base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError):
-        raise CodecError(f"{where}: expected base64 text, found other text") from None
+        raise _MisfitError("expected base64 text, found other text") from None
 
 
-def _none(data: t.Any, where: str) -> None:
+def _none(data: t.Any) -> None:
     if data is not None:
-        _fail(where, "nothing", data)
+        raise _misfit("nothing", data)
 
 
 _SIMPLE: dict[t.Any, Decoder] = {
@@ -135,30 +165,30 @@ _SIMPLE: dict[t.Any, Decoder] = {
 
 
 def _literal_decoder(choices: tuple[t.Any, ...]) -> Decoder:
-    def run(data: t.Any, where: str) -> t.Any:
+    def run(data: t.Any) -> t.Any:
         if isinstance(data, (str, int)) and data in choices:
             return data
-        raise CodecError(f"{where}: expected one of {', '.join(map(str, choices))}")
+        raise _MisfitError(f"expected one of {', '.join(map(str, choices))}")
 
     return run
 
 
 def _union_decoder(members: tuple[t.Any, ...]) -> Decoder:
-    decoders = tuple(_decoder(member) for member in members)
     optional = _NOTHING in members
-    inner = tuple(d for member, d in zip(members, decoders, strict=True) if member is not _NOTHING)
+    inner = tuple(_decoder(member) for member in members if member is not _NOTHING)
+    only = inner[0] if len(inner) == 1 else None
 
-    def run(data: t.Any, where: str) -> t.Any:
+    def run(data: t.Any) -> t.Any:
         if data is None and optional:
             return None
-        if len(inner) == 1:
-            return inner[0](data, where)
+        if only:
+            return only(data)
         for decoder in inner:
             try:
-                return decoder(data, where)
-            except CodecError:
+                return decoder(data)
+            except _MisfitError:
                 continue
-        _fail(where, "one of several kinds of value", data)
+        raise _misfit("one of several kinds of value", data)
 
     return run
 
@@ -166,10 +196,16 @@ def _union_decoder(members: tuple[t.Any, ...]) -> Decoder:
 def _tuple_decoder(item: t.Any) -> Decoder:
     decoder = _decoder(item)
 
-    def run(data: t.Any, where: str) -> tuple[t.Any, ...]:
+    def run(data: t.Any) -> tuple[t.Any, ...]:
         if not isinstance(data, (list, tuple)):
-            _fail(where, "a list", data)
-        return tuple(decoder(value, f"{where}[{index}]") for index, value in enumerate(data))
+            raise _misfit("a list", data)
+        found: list[t.Any] = []
+        try:
+            for value in data:
+                found.append(decoder(value))
+        except _MisfitError as misfit:
+            raise misfit.within(f"[{len(found)}]") from None
+        return tuple(found)
 
     return run
 
@@ -177,13 +213,16 @@ def _tuple_decoder(item: t.Any) -> Decoder:
 def _fixed_tuple_decoder(items: tuple[t.Any, ...]) -> Decoder:
     decoders = tuple(_decoder(item) for item in items)
 
-    def run(data: t.Any, where: str) -> tuple[t.Any, ...]:
+    def run(data: t.Any) -> tuple[t.Any, ...]:
         if not isinstance(data, (list, tuple)) or len(data) != len(decoders):
-            _fail(where, f"a list of {len(decoders)}", data)
-        return tuple(
-            decoder(value, f"{where}[{index}]")
-            for index, (decoder, value) in enumerate(zip(decoders, data, strict=True))
-        )
+            raise _misfit(f"a list of {len(decoders)}", data)
+        found: list[t.Any] = []
+        try:
+            for decoder, value in zip(decoders, data, strict=True):
+                found.append(decoder(value))
+        except _MisfitError as misfit:
+            raise misfit.within(f"[{len(found)}]") from None
+        return tuple(found)
 
     return run
 
@@ -191,36 +230,56 @@ def _fixed_tuple_decoder(items: tuple[t.Any, ...]) -> Decoder:
 def _dict_decoder(item: t.Any) -> Decoder:
     decoder = _decoder(item)
 
-    def run(data: t.Any, where: str) -> dict[str, t.Any]:
+    def run(data: t.Any) -> dict[str, t.Any]:
         if not isinstance(data, dict):
-            _fail(where, "an object", data)
-        return {_string(key, where): decoder(value, f"{where}.{key}") for key, value in data.items()}
+            raise _misfit("an object", data)
+        found: dict[str, t.Any] = {}
+        for key, value in data.items():
+            name = _string(key)
+            try:
+                found[name] = decoder(value)
+            except _MisfitError as misfit:
+                raise misfit.within(f".{name}") from None
+        return found
 
     return run
 
 
 def _dataclass_decoder(cls: type) -> Decoder:
-    hints = t.get_type_hints(cls)
     fields = {field.name: field for field in dataclasses.fields(cls)}
-    decoders: dict[str, Decoder] = {}
     required = {
         name
         for name, field in fields.items()
         if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
     }
 
-    def run(data: t.Any, where: str) -> t.Any:
-        if not decoders:
-            # Filled on first use, not at definition: records may hold records of their own type.
-            decoders.update({name: _decoder(hints[name]) for name in fields})
+    def run(data: t.Any) -> t.Any:
         if not isinstance(data, dict):
-            _fail(where, "an object", data)
+            raise _misfit("an object", data)
         unknown = data.keys() - fields.keys()
         if unknown:
-            raise CodecError(f"{where}: unknown entry {sorted(map(str, unknown))[0][:80]!r}")
+            raise _MisfitError(f"unknown entry {sorted(map(str, unknown))[0][:80]!r}")
         missing = required - data.keys()
         if missing:
-            raise CodecError(f"{where}: entry {min(missing)!r} is missing")
-        return cls(**{name: decoders[name](value, f"{where}.{name}") for name, value in data.items()})
+            raise _MisfitError(f"entry {min(missing)!r} is missing")
+        # Asked for here and not at definition: records may hold records of their own type.
+        decoders = _field_decoders(cls)
+        found: dict[str, t.Any] = {}
+        for name, value in data.items():
+            try:
+                found[name] = decoders[name](value)
+            except _MisfitError as misfit:
+                raise misfit.within(f".{name}") from None
+        return cls(**found)
 
     return run
+
+
+@functools.cache
+def _field_decoders(cls: type) -> dict[str, Decoder]:
+    return {name: _decoder(hint) for name, hint in _field_hints(cls).items()}
+
+
+def _field_hints(cls: type) -> dict[str, t.Any]:
+    hints = t.get_type_hints(cls)
+    return {name: hints[name] for name in _field_names(cls)}

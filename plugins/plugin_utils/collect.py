@@ -5,11 +5,11 @@
 
 Three batches can make the evidence of a host:
 
-1. everything that needs no cmdlet, in one trip;
+1. everything that needs no cmdlet, in one trip; a Front End's opinion of its peers' certificates too, where an earlier audit told which these are;
 2. on Lync and Skype for Business servers the product's own cmdlets, apart, because their module is slow and may exceed an old
    server's memory quota: when this batch dies, the first one is kept;
-3. on Front Ends, once the evidence of the fleet is there: the server's own opinion of its peers' certificates
-   (:func:`collect_peers`).
+3. on Front Ends, once the evidence of the fleet is there: the server's own opinion of the peers' certificates that it was not asked
+   about yet (:func:`collect_peers`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .certificates import CLIENT_AUTH
 from .evidence import ChainCheckFact, Evidence, Failure, Presented, Problem
 from .host import operations as op
 from .host.session import Session, SessionError
-from .questions import PeerCertificate, PeerQuestion
+from .questions import NOTHING, PeerCertificate, PeerQuestion
 from .sections import (
     CMDLET_DEADLINE_SECONDS,
     SECTIONS,
@@ -39,19 +39,32 @@ from .sections import (
 
 # 20 certificates with their issuers stay well below the 110 kB that a batch may have.
 _PEERS_PER_BATCH: t.Final = 20
+# Beside the 25 kB of the first batch.
+_MOST_KNOWN_BYTES: t.Final = 40_000
 
 
-def collect(session: Session, header: Header, *, sections: t.Collection[str] = SECTIONS) -> Evidence:
+def collect(
+    session: Session, header: Header, *, sections: t.Collection[str] = SECTIONS, known_peers: PeerQuestion = NOTHING
+) -> Evidence:
     """Read one host. Always returns evidence; what could not be read is named in it.
 
     :param sections: which of ``SECTIONS``; ``system`` and ``services`` are always read.
+    :param known_peers: what a Front End was asked about its peers by an earlier audit, asked anew.
     """
     batch = first_batch(sections)
+    # Last, so that chains that take their time keep nothing else from being read.
+    peers = Batch()
+    _ask_about(peers, known_peers.within(_MOST_KNOWN_BYTES).certificates)
     try:
-        replies = session.run(batch.operations, stage="reading the server")
+        replies = session.run((*batch.operations, *peers.operations), stage="reading the server")
     except SessionError as error:
         return dataclasses.replace(no_evidence(header), failure=failure_of(error), batches=session.batches)
-    evidence = first_evidence(header, batch, replies, sections)
+    evidence = first_evidence(header, batch, replies[: len(batch.operations)], sections)
+    if peers.operations:
+        # What failed here is no problem yet: it is asked again with what is new.
+        values, _failed, milliseconds = peers.answers(replies[len(batch.operations) :])
+        checks = tuple(ChainCheckFact(thumbprint=key, reply=value) for key, value in values.items())
+        evidence = dataclasses.replace(evidence, chain_checks=checks, duration_ms=evidence.duration_ms + milliseconds)
     if "lync" in sections and needs_cmdlets(evidence):
         evidence = _ask_cmdlets(session, evidence)
     return evidence
@@ -71,12 +84,12 @@ def _ask_cmdlets(session: Session, evidence: Evidence) -> Evidence:
 
 def collect_peers(session: Session, evidence: Evidence, question: PeerQuestion) -> Evidence:
     """Add a Front End's own opinion of its peers' certificates to its evidence, also of those that it was only just shown."""
-    checks: dict[str, ChainCheckFact] = {}
+    checks = {check.thumbprint: check for check in evidence.chain_checks}
     presented: list[Presented] = []
     problems = list(evidence.problems)
     spent = evidence.duration_ms
     certificates, names = question.certificates, question.names
-    asked: set[str] = set()
+    asked = set(checks)
     try:
         while certificates or names:
             for batch in _peer_batches(certificates, names):
@@ -120,15 +133,19 @@ def _peer_batches(certificates: t.Sequence[PeerCertificate], names: t.Sequence[t
     """The questions in batches that fit an old server's envelope."""
     for start in range(0, max(len(certificates), len(names)), _PEERS_PER_BATCH):
         batch = Batch()
-        for thumbprint, certificate, issuers in certificates[start : start + _PEERS_PER_BATCH]:
-            batch.ask("peers", thumbprint, op.ChainCheck(certificate=certificate, issuers=issuers, oid=CLIENT_AUTH))
+        _ask_about(batch, certificates[start : start + _PEERS_PER_BATCH])
         for name, port in names[start : start + _PEERS_PER_BATCH]:
             batch.ask("peers", f"{name} {port}", op.TlsPeer(host=name, port=port))
         yield batch
 
 
+def _ask_about(batch: Batch, certificates: t.Iterable[PeerCertificate]) -> None:
+    for thumbprint, certificate, issuers in certificates:
+        batch.ask("peers", thumbprint, op.ChainCheck(certificate=certificate, issuers=issuers, oid=CLIENT_AUTH))
+
+
 def _problem(section: str, error: SessionError) -> Problem:
-    return Problem(section=section, operation="batch", type=error.kind, message=error.message[:300])
+    return Problem(section=section, operation="batch", type=error.kind, message=f"{error.message} {error.advice}"[:800])
 
 
 def failure_of(error: SessionError) -> Failure:

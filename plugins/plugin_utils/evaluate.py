@@ -27,7 +27,7 @@ from .findings import (
     Severity,
 )
 from .fleet import Fleet, HostView, InventoryHost, build_fleet
-from .host_findings import host_findings
+from .host_findings import host_findings, unasked_findings
 from .knowledge import loader as knowledge
 from .rules.enforcement import dotnet_version
 from .rules.pools import WORDS
@@ -47,12 +47,18 @@ class Assessment:
 
 
 def evaluate(
-    hosts: t.Sequence[InventoryHost], *, now: datetime.datetime, run_id: str, collection_version: str
+    hosts: t.Sequence[InventoryHost],
+    *,
+    now: datetime.datetime,
+    run_id: str,
+    collection_version: str,
+    in_parts: bool = False,
 ) -> Assessment:
     """Judge a fleet.
 
     :param hosts: every host of the inventory pattern, also those outside ``--limit`` and those that could not be read.
     :param now: the controller's clock; used for expiry and the age of evidence only.
+    :param in_parts: the evidence may be of several runs, each of which read a part of the fleet.
     """
     fleet = build_fleet(hosts)
     judge = ConnectionJudge(fleet)
@@ -62,6 +68,8 @@ def evaluate(
     findings: list[Finding] = []
     for host in judged:
         findings.extend(host_findings(fleet, judge, host, by_host.get(host.name, ()), now=now))
+    if in_parts:
+        findings.extend(unasked_findings(fleet))
     findings.sort(key=lambda f: (_SEVERITIES.index(f.severity), f.id, f.pool or "", f.host or ""))
     judgement = Judgement(
         run_id=run_id,

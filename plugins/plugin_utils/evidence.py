@@ -85,12 +85,30 @@ class SystemDll:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class RebootSigns:
+    """Whether Windows waits for a reboot: None where it could not be read.
+
+    ``servicing``, ``updates``: the keys that Component Based Servicing and Windows Update make for it are there. ``renames``: how many
+    names of files wait to be replaced or removed at the next start; ``dotnet_files`` are those of .NET among them, at most 20.
+    """
+
+    servicing: bool | None
+    updates: bool | None
+    renames: int | None
+    dotnet_files: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class DotnetEvidence:
-    """``release``: number of .NET 4.5 and later. ``updates``: what Windows records of the updates that brought the check."""
+    """``release``: number of .NET 4.5 and later. ``updates``: what Windows records of the updates that brought the check.
+
+    ``reboot`` is None in evidence of a version that did not ask for it.
+    """
 
     release: int | None
     system_dlls: tuple[SystemDll, ...]
     updates: UpdatesReply | None
+    reboot: RebootSigns | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

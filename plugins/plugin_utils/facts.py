@@ -14,8 +14,9 @@ from .connections import ConnectionJudge
 from .evidence import Evidence
 from .fleet import Fleet, HostView, InventoryHost, build_fleet
 from .rules.enforcement import dotnet_version, installed_updates
-from .rules.opt_outs import sightings
+from .rules.opt_outs import opt_out_facts, sightings
 from .rules.role_certificate import held, thumbprint
+from .rules.roles import role_facts
 
 Facts = dict[str, t.Any]
 _MOST_CERTIFICATES: t.Final = 100
@@ -28,12 +29,14 @@ def single_host(evidence: Evidence) -> tuple[HostView, Fleet]:
     return fleet.views[host.name], fleet
 
 
-def with_sightings(evidence: Evidence, earlier: Evidence | None) -> Evidence:
+def with_sightings(evidence: Evidence, earlier: t.Callable[[], Evidence | None]) -> Evidence:
     """New evidence with what earlier evidence of the same host says of its opt-outs."""
-    view, _fleet = single_host(evidence)
-    if view.opt_outs is None:
+    role = role_facts(evidence)
+    if role.role != "front_end":
         return evidence
-    return dataclasses.replace(evidence, sightings=sightings(evidence, view.opt_outs, earlier))
+    found = opt_out_facts(evidence, role)
+    # Most have none, and reading what was known earlier is not cheap.
+    return dataclasses.replace(evidence, sightings=sightings(evidence, found, earlier())) if found.valid else evidence
 
 
 def host_facts(evidence: Evidence, *, now: datetime.datetime) -> Facts:

@@ -93,7 +93,7 @@ def remove_temporary(path: pathlib.Path) -> None:
 
 def file_name(name: str, suffix: str = ".json") -> str:
     """A safe file name for any inventory name, one to one, never a path and never hidden."""
-    quoted = urllib.parse.quote(name, safe="")
+    quoted = urllib.parse.quote(name, safe="", errors="surrogatepass") or "%"
     if len(quoted) > _LONGEST:
         quoted = f"{quoted[:_LONGEST]}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
     return (f"%2E{quoted[1:]}" if quoted.startswith(".") else quoted) + suffix

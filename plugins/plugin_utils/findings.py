@@ -260,7 +260,14 @@ CATALOGUE: t.Final[dict[str, Kind]] = {
         severity="warning",
         title="This server does not accept the chain of a peer's certificate",
         next_step="This breaks the connection whatever the usages are. For UntrustedRoot and PartialChain install the missing CA "
-        "certificates on this server; for any other status replace the certificate.",
+        "certificates on this server; for NotTimeValid look at the clock of this server, then at the end of the certificate; for any other "
+        "status replace the certificate.",
+    ),
+    "KB4023993-CHAIN-NOT-ASKED": Kind(
+        severity="warning",
+        title="This server was not asked whether it accepts certificates of its peers",
+        next_step="Run the audit again with the state directory of this report: it asks. Until then these certificates are judged by the rules "
+        "alone, and a chain that this server does not trust is not seen.",
     ),
     "KB4023993-ENFORCEMENT-UNKNOWN": Kind(
         severity="warning",
@@ -276,6 +283,11 @@ CATALOGUE: t.Final[dict[str, Kind]] = {
         severity="warning",
         title="Web Conferencing runs with an older .NET than the one installed",
         next_step="At its next restart it will check the usages. Fix certificates or write the override before that.",
+    ),
+    "KB4023993-REBOOT-PENDING": Kind(
+        severity="info",
+        title="Windows on this server waits for a reboot",
+        next_step="Reboot it in a maintenance window, then run the audit again: what is judged here is the .NET that is there now.",
     ),
     "KB4023993-OVERRIDE-ACTIVE": Kind(
         severity="info",
@@ -317,6 +329,18 @@ CATALOGUE: t.Final[dict[str, Kind]] = {
         title="A replacement of this server's certificate is under way",
         next_step="Run sfb.kb4023993.remediate with sfb_kb4023993_strategy=certificates (or auto) again; the report says what it waits for.",
     ),
+    "KB4023993-RUN-UNDERWAY": Kind(
+        severity="info",
+        title="A run of this collection is at work in this pool, or did not come to its end",
+        next_step="Wait until it has ended. If it is dead, run the same playbook again: from another controller with "
+        "sfb_kb4023993_take_over=true, or when its time is over.",
+    ),
+    "KB4023993-POOL-INCOMPLETE": Kind(
+        severity="warning",
+        title="The inventory of this run lacks members of this pool",
+        next_step="Put them into the inventory before anything is changed here, and never divide a run that changes servers: a run that does "
+        "not see a member cannot keep it up while another one restarts.",
+    ),
     "KB4023993-SERVICE-STOPPED": Kind(
         severity="warning",
         title="Web Conferencing is not running",
@@ -350,7 +374,8 @@ CATALOGUE: t.Final[dict[str, Kind]] = {
     "KB4023993-EVIDENCE-MISSING": Kind(
         severity="warning",
         title="Part of the evidence could not be read",
-        next_step="Read the reasons; most need a local administrator account with a full token.",
+        next_step="Read the reasons: a batch that failed says what to do, and what was denied needs a local administrator account "
+        "with a full token.",
     ),
     "KB4023993-PRODUCT-OUTSIDE": Kind(
         severity="info",

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import typing as t
 
@@ -89,16 +90,19 @@ class Link:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Fleet:
+    """``unlisted``: by pool of Front Ends the members that its topology names and the inventory does not have."""
+
     views: dict[str, HostView]
     pools: PoolMap
     links: tuple[Link, ...]
+    unlisted: dict[str, tuple[str, ...]]
 
 
 def build_fleet(hosts: t.Sequence[InventoryHost]) -> Fleet:
     """Interpret all evidence and lay out the connections."""
     views = {host.name: _view(host) for host in sorted(hosts, key=lambda host: host.name)}
     pools = map_pools([_member(view) for view in views.values()], _topology(views))
-    return Fleet(views=views, pools=pools, links=tuple(_links(pools, views)))
+    return Fleet(views=views, pools=pools, links=tuple(_links(pools, views)), unlisted=_unlisted(pools, views))
 
 
 def connection_ports(kind: ConnectionKind) -> tuple[int, ...]:
@@ -108,12 +112,15 @@ def connection_ports(kind: ConnectionKind) -> tuple[int, ...]:
 def peer_questions(fleet: Fleet) -> dict[str, PeerQuestion]:
     """What each Front End of this run is to be asked about its peers, by inventory name; hosts without a question are left out."""
     questions: dict[str, PeerQuestion] = {}
+    links: dict[str, list[Link]] = collections.defaultdict(list)
+    for link in fleet.links:
+        links[link.validator].append(link)
     for name, view in fleet.views.items():
         if not (view.read_now and view.role.role == "front_end"):
             continue
         certificates: dict[str, tuple[str, bytes, tuple[bytes, ...]]] = {}
         names: list[tuple[str, int]] = []
-        for link in (link for link in fleet.links if link.validator == name):
+        for link in links[name]:
             peer = fleet.views.get(link.peer)
             shown = peer.certificate if peer else None
             for held in (shown.current, shown.assigned) if shown else ():
@@ -194,6 +201,18 @@ def _links(pools: PoolMap, views: dict[str, HostView]) -> t.Iterator[Link]:
                     yield Link(validator=validator, peer=peer, names=names, kind="edge", source=edge.source)
             if not edge.pools and edge.source == "assumed":
                 yield Link(validator=validator, peer="", names=(), kind="edge", source="assumed")
+
+
+def _unlisted(pools: PoolMap, views: dict[str, HostView]) -> dict[str, tuple[str, ...]]:
+    listed = {name for view in views.values() for name in (view.full_name, view.name.lower())}
+    # Of a server that was never read only its inventory name is known, which may have another domain or none.
+    labels = {view.name.lower().split(".")[0] for view in views.values() if view.source.evidence is None}
+    found = {
+        pool.name: tuple(name for name in pool.missing if name not in listed and name.split(".")[0] not in labels)
+        for pool in pools.pools.values()
+        if pool.role == "front_end"
+    }
+    return {name: members for name, members in found.items() if members}
 
 
 def _names(peer: str, pool: str, views: dict[str, HostView]) -> tuple[str, ...]:

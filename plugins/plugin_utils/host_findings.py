@@ -5,21 +5,23 @@
 
 from __future__ import annotations
 
+import collections
 import datetime
 import functools
 import typing as t
 
 from .certificate_findings import certificate_findings
 from .certificates import CertificateFacts, IssuerCutoff, expiry, renewal_outlook
+from .claims import Others, described, standing
 from .connections import ConnectionJudge
 from .evidence import Evidence
 from .findings import ConnectionJudgement, Finding, HostJudgement, finding
-from .fleet import Fleet, HostView
+from .fleet import Fleet, HostView, peer_questions
 from .knowledge import loader as knowledge
 from .offline.age import age_in_words
 from .rules.restart import restart_is_unfinished
 from .rules.times import parse_time
-from .words import quoted
+from .words import counted, one_line, quoted
 
 _SHOWN: t.Final = 12
 # 41024 is logged again after 20 minutes while its connection is lost, the others sooner.
@@ -51,9 +53,33 @@ def host_findings(
         yield from _connection_findings(own, judge, host, make)
         yield from _saved_evidence_findings(own, fleet, make)
         yield from _enforcement_findings(view, own, make)
+        yield from _reboot_findings(view, make)
         yield from _opt_out_findings(view, own, make)
         yield from _restart_findings(view, host, make)
         yield from _event_findings(view, own, make)
+        yield from _pool_findings(fleet, host, make)
+    yield from _claim_findings(view, make)
+
+
+def unasked_findings(fleet: Fleet) -> t.Iterator[Finding]:
+    """Front Ends that no run has asked about certificates that their peers have: these were read by other runs."""
+    holders: dict[str, list[str]] = collections.defaultdict(list)
+    for view in fleet.views.values():
+        shown = view.certificate
+        for held in (shown.current, shown.assigned) if shown else ():
+            if held:
+                holders[held.thumbprint].append(view.name)
+    for name, question in peer_questions(fleet).items():
+        evidence = fleet.views[name].source.evidence
+        answered = {check.thumbprint for check in evidence.chain_checks} if evidence else set()
+        lines = [
+            f"{mark} of {', '.join(holders[mark])}"
+            for mark, _der, _issuers in question.certificates
+            if mark not in answered
+        ]
+        if lines:
+            pool = fleet.pools.pool_of.get(name)
+            yield finding("KB4023993-CHAIN-NOT-ASKED", host=name, pool=pool, evidence=_bounded(lines))
 
 
 Make = t.Callable[..., Finding]
@@ -203,6 +229,31 @@ def _enforcement_findings(view: HostView, own: t.Sequence[ConnectionJudgement], 
         yield make("KB4023993-ENFORCEMENT-NOT-LOADED", evidence=[f"the process runs since {started}", *facts.signs])
 
 
+def _reboot_findings(view: HostView, make: Make) -> t.Iterator[Finding]:
+    """A warning only where the check may come with the reboot: files of .NET wait, and the loaded one does not check yet."""
+    dotnet = view.source.evidence.dotnet if view.source.evidence else None
+    signs = dotnet.reboot if dotnet else None
+    if signs is None:
+        return
+    lines = []
+    if signs.servicing:
+        lines.append("Component Based Servicing waits for it: an update is not in place yet")
+    if signs.updates:
+        lines.append("Windows Update waits for it")
+    if signs.dotnet_files:
+        lines += [f"{one_line(name, 200)} is replaced or removed at the next start" for name in signs.dotnet_files]
+    elif signs.renames and lines:
+        # By themselves these say little: printers and virus scanners leave them too.
+        lines.append(
+            f"{counted(signs.renames, 'name')} of files to be replaced or removed at the next start, none of .NET"
+        )
+    if not lines:
+        return
+    checked = view.enforcement is not None and view.enforcement.enforcement == "enforces"
+    warns = not checked and bool(signs.servicing or signs.dotnet_files)
+    yield make("KB4023993-REBOOT-PENDING", evidence=_bounded(lines), severity="warning" if warns else "info")
+
+
 def _opt_out_findings(view: HostView, own: t.Sequence[ConnectionJudgement], make: Make) -> t.Iterator[Finding]:
     facts = view.opt_outs
     if facts is None:
@@ -229,6 +280,25 @@ def _restart_findings(view: HostView, host: HostJudgement, make: Make) -> t.Iter
         service = view.source.evidence.service(view.role.service or "") if view.source.evidence else None
         state = f"{service.status}, start mode {service.start_mode}" if service else "unknown"
         yield make("KB4023993-SERVICE-STOPPED", evidence=[f"{view.role.service}: {state}"])
+
+
+def _claim_findings(view: HostView, make: Make) -> t.Iterator[Finding]:
+    claim, system = view.records.claim, view.source.evidence.system if view.source.evidence else None
+    if claim is None:
+        return
+    now = system.time_utc if system else None
+    if standing(claim, run_id="", now_utc=now, others=Others()) == "live":
+        yield make("KB4023993-RUN-UNDERWAY", evidence=[described(claim)])
+    else:
+        line = f"that is over, but it did not come to its end: the server was read at {now}"
+        yield make("KB4023993-RUN-UNDERWAY", evidence=[described(claim), line], severity="warning")
+
+
+def _pool_findings(fleet: Fleet, host: HostJudgement, make: Make) -> t.Iterator[Finding]:
+    unlisted = fleet.unlisted.get(host.pool or "", ())
+    if unlisted:
+        lines = [f"{one_line(name, 80)}: a member by the product's topology, not in the inventory" for name in unlisted]
+        yield make("KB4023993-POOL-INCOMPLETE", evidence=_bounded(lines))
 
 
 def _event_findings(view: HostView, own: t.Sequence[ConnectionJudgement], make: Make) -> t.Iterator[Finding]:

@@ -11,7 +11,7 @@ import typing as t
 from .findings import ConnectionJudgement
 from .fleet import HostView
 from .host.operations import View
-from .records import ABSENT, NOW, SERVICE, ChangeRecord, ValueState, can_be_read_back, target_name
+from .records import ABSENT, CLAIM, NOW, SERVICE, ChangeRecord, ValueState, can_be_read_back, target_name
 from .rules.opt_outs import override_path
 from .rules.restart import (
     opt_out_awaits_restart,
@@ -116,7 +116,8 @@ def plan_for_rollback(view: HostView) -> HostPlan | str | None:
     evidence = view.source.evidence
     if evidence is None or evidence.records is None:
         return "the record of changes on the server could not be read"
-    if evidence.records.truncated or view.records.invalid:
+    # What a claim is worth is judged before (claims.py).
+    if evidence.records.truncated or any(name.lower() != CLAIM for name in view.records.invalid):
         return "the record of changes on the server holds something that is not ours; look at HKLM\\SOFTWARE\\sfb.kb4023993"
     changes: list[ValueChange] = []
     clear: list[str] = []
@@ -151,6 +152,11 @@ def plan_for_rollback(view: HostView) -> HostPlan | str | None:
 def plan_to_finish(view: HostView) -> HostPlan | None:
     """The plan that only ends a restart that was begun, whatever else is refused."""
     return _host_plan(view, changes=[], clear=(), restart=False) if restart_is_begun(view) else None
+
+
+def plan_to_forget_claim(view: HostView) -> HostPlan | None:
+    """The plan that only takes away the claim of a run that is over, where nothing else is to be done."""
+    return _host_plan(view, changes=[], clear=(CLAIM,), restart=False)
 
 
 def plan_to_retire(view: HostView) -> HostPlan | str | None:

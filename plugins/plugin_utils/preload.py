@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import contextlib
 
+from .codec import prepare
+from .evidence import Evidence
+from .host.operations import OPERATIONS
+from .host.session import pack_scripts
 from .knowledge import loader
 
 _TABLES = (
@@ -33,8 +37,10 @@ _TABLES = (
 )
 
 
-def read_tables() -> None:
+def prepare_workers() -> None:
     """Read all that is known. A damaged file is told by whoever needs it: an action that cannot be imported would tell nothing."""
+    pack_scripts()
+    prepare(Evidence, *(operation.REPLY for operation in OPERATIONS))
     with contextlib.suppress(loader.KnowledgeError):
         for read in _TABLES:
             read()

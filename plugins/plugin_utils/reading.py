@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import pathlib
 import typing as t
 
@@ -13,9 +14,11 @@ from ansible.errors import AnsibleActionFail
 
 from .collect import collect, collect_peers, failure_of
 from .evidence import Evidence, EvidenceError, InventoryFacts, load, save
-from .facts import single_host, with_sightings
+from .facts import with_sightings
 from .host.session import Session, SessionError
 from .offline.age import why_not_used
+from .questions import NOTHING, PeerQuestion
+from .rules.roles import role_facts
 from .rules.times import format_time
 from .run import Reading, Run
 from .sections import Header
@@ -37,6 +40,7 @@ def read_host(
     sections: t.Collection[str],
     evidence_dir: pathlib.Path | None,
     run_id: str,
+    known_peers: PeerQuestion = NOTHING,
 ) -> Evidence:
     """Collect a host's evidence and save it; a host that cannot be read leaves its saved evidence as it is."""
     host = str(variables["inventory_hostname"])
@@ -48,14 +52,14 @@ def read_host(
         inventory=inventory_facts(variables),
     )
     try:
-        evidence = collect(Session(action, host=host), header, sections=sections)
+        evidence = collect(Session(action, host=host), header, sections=sections, known_peers=known_peers)
     except SessionError as error:
         # Refused before anything was sent: become, no Windows connection.
         return Evidence(
             **{f.name: getattr(header, f.name) for f in dataclasses.fields(header)}, failure=failure_of(error)
         )
     if evidence.failure is None:
-        evidence = _with_sightings(evidence, evidence_dir)
+        evidence = with_sightings(evidence, functools.partial(_earlier, evidence_dir, host))
         if evidence_dir is not None:
             save(evidence, evidence_dir)
     return evidence
@@ -73,18 +77,23 @@ def read_for_run(
     if days is not None:
         return _offline_host(run, reading, host, max_age_days=days)
     evidence = read_host(
-        action, variables, sections=sections, evidence_dir=run.evidence_directory, run_id=run.reading_id(reading)
+        action,
+        variables,
+        sections=sections,
+        evidence_dir=run.evidence_directory,
+        run_id=run.reading_id(reading),
+        known_peers=run.known_peers(host),
     )
     if evidence.failure is not None:
         run.save_failure(host, evidence.failure, reading)
         progress(host, f"could not be read: {evidence.failure.message}")
         return evidence
-    view, _fleet = single_host(evidence)
-    product = f", {view.role.product.name}" if view.role.product else ""
+    role = role_facts(evidence)
+    product = f", {role.product.name}" if role.product else ""
     seconds = evidence.duration_ms / 1000
     progress(
         host,
-        f"read in {seconds:.1f} s ({_ROLES[view.role.role]}{product}, {evidence.batches} {'batch' if evidence.batches == 1 else 'batches'})",
+        f"read in {seconds:.1f} s ({_ROLES[role.role]}{product}, {evidence.batches} {'batch' if evidence.batches == 1 else 'batches'})",
     )
     return evidence
 
@@ -142,10 +151,9 @@ def read_or_fail(
     return evidence
 
 
-def _with_sightings(evidence: Evidence, evidence_dir: pathlib.Path | None) -> Evidence:
+def _earlier(evidence_dir: pathlib.Path | None, host: str) -> Evidence | None:
     try:
-        earlier = load(evidence_dir, evidence.inventory_name) if evidence_dir else None
+        return load(evidence_dir, host) if evidence_dir else None
     except EvidenceError:
         # A damaged file knows nothing; the new evidence replaces it.
-        earlier = None
-    return with_sightings(evidence, earlier)
+        return None

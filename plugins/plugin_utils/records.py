@@ -25,6 +25,7 @@ KEY: t.Final = r"SOFTWARE\sfb.kb4023993"
 SERVICE: t.Final = "RTCDATAMCU"
 EXECUTABLE: t.Final = "datamcusvc.exe"
 NOW: t.Final = "@now@"
+CLAIM: t.Final = "claim|pool"
 _SCHEMA: t.Final = 1
 _OPT_OUT_KEY: t.Final = re.compile(
     r"SOFTWARE\\Microsoft\\\.NETFramework\\v(?:2\.0\.50727|4\.0\.30319)"
@@ -32,6 +33,8 @@ _OPT_OUT_KEY: t.Final = re.compile(
     re.IGNORECASE,
 )
 _TIME: t.Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,7})?Z\Z")
+_RUN_ID: t.Final = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}\Z")
+_LONGEST_NAME: t.Final = 100
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -104,10 +107,30 @@ class RestartRecord:
         return "restart|" + self.service
 
 
-AnyRecord = ChangeRecord | RestartRecord | CertificateRecord | ServicesRecord | TrustRecord
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ClaimRecord:
+    """A run is changing servers of this server's pool, one after the other: until it has ended, no other run may begin.
+
+    ``since_utc``: by the server's clock. ``seconds``: how long it may take at most. What it means for other runs is in ``claims.py``.
+    """
+
+    schema: int = _SCHEMA
+    type: t.Literal["claim"] = "claim"
+    controller: str
+    since_utc: str
+    seconds: int
+    run_id: str
+
+    @property
+    def value_name(self) -> str:
+        return CLAIM
+
+
+AnyRecord = ChangeRecord | RestartRecord | ClaimRecord | CertificateRecord | ServicesRecord | TrustRecord
 _KINDS: t.Final[dict[str, type[t.Any]]] = {
     "change": ChangeRecord,
     "restart": RestartRecord,
+    "claim": ClaimRecord,
     "certificate": CertificateRecord,
     "services": ServicesRecord,
     "trust": TrustRecord,
@@ -120,6 +143,7 @@ class Records:
 
     changes: tuple[ChangeRecord, ...] = ()
     restart: RestartRecord | None = None
+    claim: ClaimRecord | None = None
     certificates: tuple[CertificateRecord, ...] = ()
     services: ServicesRecord | None = None
     trust: tuple[TrustRecord, ...] = ()
@@ -172,6 +196,7 @@ def read_records(listed: RegistryListReply | None) -> Records:
     return Records(
         changes=tuple(found[ChangeRecord]),
         restart=next(iter(found[RestartRecord]), None),
+        claim=next(iter(found[ClaimRecord]), None),
         certificates=tuple(found[CertificateRecord]),
         services=next(iter(found[ServicesRecord]), None),
         trust=tuple(found[TrustRecord]),
@@ -200,6 +225,14 @@ def _is_plausible(record: AnyRecord, name: str) -> bool:
         times = (record.since_utc, record.begun_utc or record.since_utc)
         return all(_TIME.match(time) for time in times) and all(
             re.match(r"[\w.$-]{1,80}\Z", d) for d in record.dependents
+        )
+    if isinstance(record, ClaimRecord):
+        return bool(
+            _TIME.match(record.since_utc)
+            and _RUN_ID.match(record.run_id)
+            and 0 < len(record.controller) <= _LONGEST_NAME
+            and record.controller.isprintable()
+            and 0 <= record.seconds < 2**31
         )
     return bool(
         is_override_target(record.path, record.name)

@@ -12,7 +12,9 @@ import dataclasses
 import datetime
 import typing as t
 
+from .elsewhere import seen_elsewhere
 from .evaluate import Assessment
+from .pool_warnings import restart_warnings
 from .renewal.adopt import adopt
 from .renewal.again import ask_again
 from .renewal.installation import Installations, plan_installations, plan_put_back
@@ -131,6 +133,9 @@ class Flow:
 
     def _save_waves(self, planned: Installations) -> int:
         names = [target.host for target in planned.hosts]
+        elsewhere = seen_elsewhere(self.run.evidence_directory, self.assessment.fleet)
+        warnings = restart_warnings(self.assessment.fleet, names, elsewhere)
+        planned = dataclasses.replace(planned, warnings=warnings)
         views = self.assessment.fleet.views
         first = [name for name in names if views[name].records.services is not None]
         waves = install_waves(self.assessment, names, first=first)
@@ -176,6 +181,7 @@ class Flow:
             results=tuple(by_server[name] for name in sorted(by_server)),
             refused=tuple({refusal.host: refusal for refusal in refused}.values()),
             waiting=tuple(sorted(waiting)),
+            warnings=planned.warnings if planned else (),
         )
         self.renewal.save_results(results)
         return results
@@ -201,7 +207,7 @@ class Flow:
                 if back.intersection(record.servers) and record.step in ("installed", "assigned", "done"):
                     note = "The old certificate was put back; the new one is in the store. A next run with certificates installs it again."
                     write_record(self.state_dir, record.moved("verified", note, at=self.now))
-        found = RenewalResults(results=tuple(results))
+        found = RenewalResults(results=tuple(results), warnings=planned.warnings if planned else ())
         self.renewal.save_results(found)
         return found
 

@@ -24,4 +24,5 @@ def renewal_of(run: Run, state_dir: str) -> Renewal | None:
         results=results.results,
         refused=results.refused,
         waiting=results.waiting,
+        warnings=results.warnings,
     )

@@ -50,11 +50,15 @@ class _Planned:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RenewalResults:
-    """``results``: by server. ``waiting``: servers whose certificate waits for a CA, which is no failure."""
+    """``results``: by server. ``waiting``: servers whose certificate waits for a CA, which is no failure.
+
+    ``warnings``: what is to be known of the pools in which services restart.
+    """
 
     results: tuple[HostResult, ...] = ()
     refused: tuple[Refusal, ...] = ()
     waiting: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class RenewalRun:

@@ -17,10 +17,11 @@ Options = t.Mapping[str, t.Any]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Stage:
-    """``result``: for the next tasks. ``lines``: progress, as host and text."""
+    """``result``: for the next tasks. ``lines``: progress, as host and text. ``warnings``: shown as Ansible shows its own."""
 
     result: dict[str, t.Any]
     lines: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def _plan(flow: Flow, options: Options, *, preview: bool) -> Stage:
@@ -40,7 +41,8 @@ def _plan(flow: Flow, options: Options, *, preview: bool) -> Stage:
 def _requested(flow: Flow, options: Options, *, preview: bool) -> Stage:
     del options
     hand_in = [] if preview else flow.requested()
-    led = sorted({record.servers[0] for record in flow.records().values() if record.csr})
+    # A server whose certificate is in use needs no visit: what is noted there is where a request is.
+    led = sorted({r.servers[0] for r in flow.records().values() if r.csr and r.step != "done"})
     return Stage(result={"hand_in": hand_in, "led": led})
 
 
@@ -77,6 +79,7 @@ def _waves(flow: Flow, options: Options, *, preview: bool) -> Stage:
             "shared_from": sorted(set(sharing.values())),
         },
         lines=tuple((p.host, f"does not accept the new chain: {p.text}") for p in judgement.problems),
+        warnings=planned.warnings if planned else (),
     )
 
 
@@ -84,7 +87,10 @@ def _put_back(flow: Flow, options: Options, *, preview: bool) -> Stage:
     del options, preview
     number = flow.put_back()
     planned = flow.renewal.installations()
-    return Stage(result={"waves": number, "hosts": [target.host for target in planned.hosts] if planned else []})
+    return Stage(
+        result={"waves": number, "hosts": [target.host for target in planned.hosts] if planned else []},
+        warnings=planned.warnings if planned else (),
+    )
 
 
 def _results(flow: Flow, options: Options, *, preview: bool) -> Stage:

@@ -6,6 +6,7 @@
 Results of hosts travel through files of the run and not through variables: a thousand hosts' evidence in ``hostvars`` would be copied
 for every task. Below the run's directory (see ``files.py``)::
 
+    hosts.json            the hosts that it is to read; without a judgement beside it, it has not come to its end
     before/  after/       one directory a reading of the fleet:
       failures/HOST.json    why a host could not be read
       questions/HOST.json   what a Front End is asked about its peers
@@ -15,6 +16,8 @@ for every task. Below the run's directory (see ``files.py``)::
     outcomes/HOST-STEP.json how a step on a host ended
     results.json            the verification of the plan
     report.json report.txt
+
+Beside the runs, ``peers/HOST.json``: what a Front End was last asked about its peers, so that the next run asks it at once.
 """
 
 from __future__ import annotations
@@ -31,12 +34,13 @@ from .findings import Judgement, Waiver
 from .fleet import InventoryHost
 from .outcome import Outcome
 from .plan import Plan, PlanError, plan_hash, plan_text, read_plan
-from .questions import PeerQuestion
+from .questions import NOTHING, PeerQuestion
 from .rules.times import parse_time
 from .verify import HostResult
 
 Reading = t.Literal["before", "after"]
 Step = t.Literal["write", "restart", "request", "hand_over", "trust", "import", "install", "put_back"]
+HOSTS_FILE: t.Final = "hosts.json"
 _T = t.TypeVar("_T")
 _NOT_READ: t.Final = Failure(
     kind="failed",
@@ -81,13 +85,25 @@ class _Waivers:
     waivers: tuple[Waiver, ...]
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunHosts:
+    """Whom a run is to read, by inventory name."""
+
+    hosts: tuple[str, ...]
+
+
 class Run:
     """The files of one run."""
 
     def __init__(self, state_dir: str, run_id: str) -> None:
         self.directory = run_directory(state_dir, run_id)
         self.evidence_directory = evidence_directory(state_dir)
+        self._peers_directory = pathlib.Path(state_dir) / "peers"
         self.run_id = run_id
+
+    def save_hosts(self, names: t.Iterable[str]) -> None:
+        """Say whom this run is to read, before it reads: if it is killed, later reports from saved evidence know whom it has missed."""
+        self._save(self.directory / HOSTS_FILE, RunHosts(hosts=tuple(sorted(names))))
 
     def reading_id(self, reading: Reading) -> str:
         """What evidence of a reading is marked with."""
@@ -136,23 +152,23 @@ class Run:
 
     def save_questions(self, questions: t.Mapping[str, PeerQuestion], reading: Reading) -> None:
         for name, question in questions.items():
-            record = _Question(
-                certificates=tuple(
-                    _QuestionCertificate(thumbprint=thumbprint, certificate=der, issuers=issuers)
-                    for thumbprint, der, issuers in question.certificates
-                ),
-                names=tuple(_QuestionName(name=host, port=port) for host, port in question.names),
-            )
-            self._save(self.directory / reading / "questions" / file_name(name), record)
+            self._save(self.directory / reading / "questions" / file_name(name), _record_of(question))
 
     def question(self, name: str, reading: Reading) -> PeerQuestion | None:
         record = self._load(_Question, self.directory / reading / "questions" / file_name(name))
-        if record is None:
-            return None
-        return PeerQuestion(
-            certificates=tuple((c.thumbprint, c.certificate, c.issuers) for c in record.certificates),
-            names=tuple((entry.name, entry.port) for entry in record.names),
-        )
+        return _question_of(record) if record else None
+
+    def remember_peers(self, name: str, question: PeerQuestion) -> None:
+        """Keep for later runs which certificates the peers of a Front End have."""
+        self._save(self._peers_directory / file_name(name), _record_of(question))
+
+    def known_peers(self, name: str) -> PeerQuestion:
+        """What a Front End was last asked about its peers, by any run. Without it, it is asked later: so a damaged file is none."""
+        try:
+            record = self._load(_Question, self._peers_directory / file_name(name))
+        except RunError:
+            record = None
+        return _question_of(record) if record else NOTHING
 
     def save_judgement(self, judgement: Judgement, reading: Reading) -> None:
         self._save(self.directory / reading / "judgement.json", judgement)
@@ -182,13 +198,13 @@ class Run:
         write_private(self.plan_path, text)
         return plan_hash(text)
 
-    def plan(self) -> tuple[Plan, str] | None:
-        """The plan of this run and its fingerprint, None when it has none."""
+    def plan(self, *, around: str | None = None) -> tuple[Plan, str] | None:
+        """The plan of this run, or what it has for a host and its group, and its fingerprint; None when there is none."""
         try:
             text = self.plan_path.read_text("utf-8")
         except FileNotFoundError:
             return None
-        return read_plan(text, where=str(self.plan_path)), plan_hash(text)
+        return read_plan(text, where=str(self.plan_path), around=around), plan_hash(text)
 
     def save_outcome(self, name: str, step: Step, outcome: Outcome) -> None:
         self._save(self.directory / "outcomes" / file_name(name, f"-{step}.json"), outcome)
@@ -225,6 +241,23 @@ class Run:
         except (OSError, ValueError, RecursionError) as error:
             reason = str(error) if isinstance(error, CodecError) else type(error).__name__
             raise RunError(f"{path} cannot be used: {reason}. Run the playbook again from the start.") from None
+
+
+def _record_of(question: PeerQuestion) -> _Question:
+    return _Question(
+        certificates=tuple(
+            _QuestionCertificate(thumbprint=thumbprint, certificate=der, issuers=issuers)
+            for thumbprint, der, issuers in question.certificates
+        ),
+        names=tuple(_QuestionName(name=host, port=port) for host, port in question.names),
+    )
+
+
+def _question_of(record: _Question) -> PeerQuestion:
+    return PeerQuestion(
+        certificates=tuple((c.thumbprint, c.certificate, c.issuers) for c in record.certificates),
+        names=tuple((entry.name, entry.port) for entry in record.names),
+    )
 
 
 def approved_plan(path: str, sha256: str) -> Plan:

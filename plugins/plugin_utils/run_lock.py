@@ -2,6 +2,7 @@
 # GNU General Public License v3.0-or-later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Keeps runs that change servers apart where they share a state directory: two at once could restart two members of a pool at once.
+Runs with different state directories are kept apart by what they write on the servers (``claims.py``).
 
 The file ``changing.json`` in the state directory names the ansible-playbook that is at work; its modification time is the last sign of life
 of that. Runs that die leave it. On the same controller the process is looked for, so the next run goes on at once; of another controller,
@@ -21,7 +22,7 @@ import time
 import typing as t
 
 from .codec import CodecError, decode, encode
-from .files import StateError
+from .files import StateError, run_directory
 
 SILENT_SECONDS: t.Final = 7200
 """So long after its last sign of life a run on another controller counts as dead: no step of a run takes longer with the default limits."""
@@ -74,6 +75,27 @@ def release(state_dir: str, *, process: int) -> None:
         found = _read(file)
         if found is not None and _same(found, own):
             file.truncate(0)
+
+
+def has_ended(state_dir: str, run_id: str, *, process: int) -> bool:
+    """Whether a run of this state directory is known not to change servers any more; False for a run of another one.
+
+    :param process: the ansible-playbook that asks; of its own plays, one has ended before the next begins.
+    """
+    try:
+        known = run_directory(state_dir, run_id).is_dir()
+    except StateError:
+        return False
+    if not known or not (pathlib.Path(state_dir) / _FILE).exists():
+        return known
+    own = Holder(controller=socket.gethostname(), process=process, started=_started(process) or "", run_id="")
+    with contextlib.suppress(StateError), _opened(state_dir) as file:
+        found = _read(file)
+        if found is None or _same(found, own):
+            return True
+        silent = time.time() - os.fstat(file.fileno()).st_mtime
+        return found.run_id != run_id or not _alive(found, own.controller, silent)
+    return False
 
 
 @contextlib.contextmanager

@@ -4,7 +4,8 @@
 """Saved evidence of one or several state directories, as the hosts of a fleet. Reads files only; nothing is changed in any directory.
 
 Several directories are those of AWX job slices, of sites, or of earlier runs. The newest that is known of a server counts, and a failure
-to read it is knowledge too: an older good reading does not hide it. Where two directories contradict each other, neither is believed.
+to read it is knowledge too: an older good reading does not hide it. The same is so for a run that was to read it and was killed before that.
+Where two directories contradict each other, neither is believed.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ import typing as t
 
 from .codec import CodecError, decode
 from .evidence import Evidence, EvidenceError, Failure, InventoryFacts, load, to_text
-from .files import StateError, evidence_directory, file_name, run_directory
+from .files import StateError, began, evidence_directory, file_name, run_directory
 from .fleet import InventoryHost
 from .rules.times import parse_time
+from .run import HOSTS_FILE, RunHosts
 from .words import one_line
 
 _READINGS: t.Final = ("before", "after")
@@ -51,6 +53,7 @@ class SavedEvidence:
         self.conflicts: dict[str, str] = {}
         self._directories = tuple(dict.fromkeys([own, *more]))
         self._failures = _newest_failures(self._directories)
+        self._missed = _missed(self._directories)
 
     def host(
         self,
@@ -103,6 +106,14 @@ class SavedEvidence:
     def _failure(self, name: str, evidence: Evidence | None) -> Failure | None:
         """Why it could not be read the last time, None when it was read since."""
         moment, path = self._failures.get(file_name(name), (None, None))
+        missed = self._missed.get(name)
+        if missed is not None and (moment is None or moment[0] < missed) and _has_missed(missed, evidence):
+            return Failure(
+                kind="failed",
+                stage="reading the server",
+                message=f"The run {missed} was to read this server, has not done so, and has not come to its end.",
+                advice="If it is still at work, make the report again when it has ended; if it was killed, run the audit again.",
+            )
         if moment is None or path is None or not _is_newer(moment, evidence):
             return None
         try:
@@ -135,6 +146,29 @@ def _newest_failures(directories: t.Iterable[pathlib.Path]) -> dict[str, tuple[_
     return newest
 
 
+def _missed(directories: t.Iterable[pathlib.Path]) -> dict[str, str]:
+    """By host the newest run that was to read it and has no judgement yet."""
+    newest: dict[str, str] = {}
+    for directory in directories:
+        for run_id in _entries(directory / "runs"):
+            try:
+                run = run_directory(str(directory), run_id)
+                if (run / _READINGS[0] / "judgement.json").exists():
+                    continue
+                names = decode(RunHosts, json.loads((run / HOSTS_FILE).read_text("utf-8"))).hosts
+            except (StateError, OSError, ValueError, RecursionError):
+                # A folder that no run made, or a run that reads nobody.
+                continue
+            newest.update({name: run_id for name in names if newest.get(name, "") < run_id})
+    return newest
+
+
+def _has_missed(run_id: str, evidence: Evidence | None) -> bool:
+    if evidence is None:
+        return True
+    return evidence.run_id.partition("/")[0] != run_id and began(run_id) > _read_at(evidence)
+
+
 def _entries(directory: pathlib.Path) -> list[str]:
     """The names in a directory, none where there is no directory."""
     try:
@@ -153,10 +187,9 @@ def _is_newer(failure: _Moment, evidence: Evidence | None) -> bool:
     own, _slash, reading = evidence.run_id.partition("/")
     if own == run_id and reading in _READINGS:
         return number >= _READINGS.index(reading)
-    began = datetime.datetime.strptime(run_id[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.timezone.utc)
     # Evidence that was read by hand is known here only since its file was imported.
     known = parse_time(evidence.offline.imported_utc) if evidence.offline else _read_at(evidence)
-    return known is None or began >= known
+    return known is None or began(run_id) >= known
 
 
 def _read_at(evidence: Evidence) -> datetime.datetime:

@@ -19,6 +19,7 @@ from .evidence import (
     OptOutKey,
     Presented,
     Problem,
+    RebootSigns,
     SystemDll,
     TopologyFact,
 )
@@ -31,6 +32,15 @@ from .topology import TopologyError, parse_topology
 SECTIONS: t.Final = ("system", "services", "dotnet", "opt_outs", "certificates", "events", "records", "lync")
 CMDLET_DEADLINE_SECONDS: t.Final = 240
 _NDP4: t.Final = r"SOFTWARE\Microsoft\NET Framework Setup\NDP\v4\Full"
+# What Windows and its updates leave when files can be replaced at the next start only.
+_REBOOT_KEYS: t.Final = {
+    "servicing": r"SOFTWARE\Microsoft\Windows\CurrentVersion\Component Based Servicing\RebootPending",
+    "updates": r"SOFTWARE\Microsoft\Windows\CurrentVersion\WindowsUpdate\Auto Update\RebootRequired",
+}
+_SESSION_MANAGER: t.Final = r"SYSTEM\CurrentControlSet\Control\Session Manager"
+_RENAMES: t.Final = "PendingFileRenameOperations"
+_DOTNET_FOLDERS: t.Final = ("\\microsoft.net\\", "\\windows\\assembly\\")
+_MOST_RENAMES: t.Final = 20
 _VIEWS: t.Final[tuple[op.View, ...]] = ("64", "32")
 # A week shows a problem that comes and goes; what counts is judged against the start of the process.
 _EVENT_WINDOW_SECONDS: t.Final = 7 * 24 * 3600
@@ -179,6 +189,9 @@ def _ask_dotnet(batch: Batch) -> None:
         batch.ask("dotnet", f"search {dll.path}", op.FileSearch(path=dll.path, patterns=patterns))
     kbs = dict.fromkeys(f"KB{update.kb}" for update in knowledge.updates() if update.record != "none")
     batch.ask("dotnet", "updates", op.Updates(kbs=tuple(kbs)))
+    for key, path in _REBOOT_KEYS.items():
+        batch.ask("dotnet", f"reboot {key}", op.RegistryList(path=path, limit=1))
+    batch.ask("dotnet", "reboot renames", op.RegistryRead(path=_SESSION_MANAGER, name=_RENAMES))
 
 
 def _markers(clr: str) -> tuple[knowledge.Marker, ...]:
@@ -241,7 +254,27 @@ def _dotnet(values: dict[str, t.Any]) -> DotnetEvidence:
         for dll in knowledge.system_dlls()
         if f"dll {dll.path}" in values and f"search {dll.path}" in values
     )
-    return DotnetEvidence(release=number, system_dlls=dlls, updates=values.get("updates"))
+    return DotnetEvidence(release=number, system_dlls=dlls, updates=values.get("updates"), reboot=_reboot_signs(values))
+
+
+def _reboot_signs(values: dict[str, t.Any]) -> RebootSigns:
+    servicing, updates = (
+        found.key_exists if (found := values.get(f"reboot {key}")) else None for key in ("servicing", "updates")
+    )
+    reply = values.get("reboot renames")
+    if reply is None:
+        return RebootSigns(servicing=servicing, updates=updates, renames=None)
+    held = reply.value.data if reply.value and reply.value.kind == "multi_string" else ()
+    # Pairs of a file and what it becomes; an empty one is a file that goes. NT names begin with \??\, one that takes the place of another
+    # with !.
+    files = [name.lstrip("!").removeprefix("\\??\\") for name in held if name]
+    own = dict.fromkeys(name for name in files if any(folder in name.lower() for folder in _DOTNET_FOLDERS))
+    return RebootSigns(
+        servicing=servicing,
+        updates=updates,
+        renames=len(files),
+        dotnet_files=tuple(own)[:_MOST_RENAMES],
+    )
 
 
 def _system_dll(dll: knowledge.SystemDll, info: op.FileInfoReply, search: op.FileSearchReply) -> SystemDll:

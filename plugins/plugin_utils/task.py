@@ -10,6 +10,7 @@ import functools
 import importlib.util
 import os
 import pathlib
+import socket
 import sys
 import typing as t
 
@@ -19,6 +20,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from . import run_lock
+from .claims import Others
 from .evidence import EvidenceError, InventoryFacts
 from .files import StateError, remove_temporary
 from .host.session import SessionError
@@ -26,14 +28,14 @@ from .judging import Hosts
 from .knowledge.loader import KnowledgeError
 from .own_yaml import parse_yaml
 from .plan import PlanError
-from .preload import read_tables
+from .preload import prepare_workers
 from .run import Run, RunError
 from .waivers import WaiverError
 from .what_if import WhatIfError
 from .words import one_line
 
 # At the import of the action, which is before the workers.
-read_tables()
+prepare_workers()
 
 Result = dict[str, t.Any]
 _EXPECTED: t.Final = (
@@ -109,6 +111,20 @@ def hold_for_changes(run: Run, state_dir: str) -> None:
         progress("plan", f"run {dead.run_id} did not come to its end; this one goes on from there")
 
 
+def other_runs(state_dir: str, *, take_over: bool) -> Others:
+    """What this run knows of the runs whose claims it finds on servers: those of its own state directory, it can look after."""
+    process = os.getppid()
+    return Others(
+        ended=lambda run_id: run_lock.has_ended(state_dir, run_id, process=process),
+        take_over=take_over,
+    )
+
+
+def controller_name() -> str:
+    """What this controller is called where other controllers read it."""
+    return socket.gethostname()
+
+
 def release_changes(state_dir: str) -> None:
     """Let other runs change servers again."""
     run_lock.release(state_dir, process=os.getppid())
@@ -163,14 +179,17 @@ def fleet_hosts(names: t.Iterable[str], task_vars: t.Mapping[str, t.Any]) -> Hos
     in_run = frozenset(task_vars["ansible_play_hosts_all"])
     hostvars = task_vars["hostvars"]
 
-    def inventory(name: str) -> InventoryFacts:
-        return inventory_facts(hostvars[name]) if name in hostvars else InventoryFacts()
+    # Ansible puts the variables of a host together anew each time that somebody asks.
+    @functools.cache
+    def variables(name: str) -> t.Mapping[str, t.Any]:
+        return t.cast("t.Mapping[str, t.Any]", hostvars[name]) if name in hostvars else {}
 
     return Hosts(
         all=tuple(dict.fromkeys([*names, *sorted(in_run)])),
         in_run=in_run,
-        inventory=inventory,
-        offline=lambda name: offline_days(hostvars[name]) if name in hostvars else None,
+        inventory=lambda name: inventory_facts(variables(name)),
+        offline=lambda name: offline_days(variables(name)),
+        variables=variables,
     )
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import os
 import subprocess
@@ -24,6 +25,7 @@ from benchmark.canned import Canned
 
 ROOT: t.Final = Path(__file__).parents[2]
 HERE: t.Final = Path(__file__).parent
+_ANSWER: t.Final = ": read in "
 _PLAYBOOK: t.Final = Path(sys.executable).parent / "ansible-playbook"
 
 
@@ -31,10 +33,12 @@ _PLAYBOOK: t.Final = Path(sys.executable).parent / "ansible-playbook"
 class Cost:
     """Of one run of ansible-playbook and all its processes. ``memory_mb``: resident size of the largest of them.
 
+    ``first_answer_seconds``: until the screen said that a first server was read, None where nothing says so.
     Of the wire: sums over all servers, as the lab counts them.
     """
 
     wall_seconds: float
+    first_answer_seconds: float | None
     cpu_seconds: float
     memory_mb: float
     requests: int
@@ -68,17 +72,22 @@ class Company:
         # The lab counts until here, so that only this run is in its counters.
         self.lab.reset_counters()
         output = self.directory / "output.txt"
-        started = time.monotonic()
-        with output.open("w", encoding="utf-8") as out:
-            process = subprocess.Popen(
-                [_PLAYBOOK, "-i", self._inventory, path, "-f", str(forks), "-e", json.dumps(given)],
-                cwd=self.directory,
-                env=self._environment(collections),
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-            )
-            _pid, status, used = os.wait4(process.pid, 0)
+        started, first_answer = time.monotonic(), None
+        process = subprocess.Popen(
+            [_PLAYBOOK, "-i", self._inventory, path, "-f", str(forks), "-e", json.dumps(given)],
+            cwd=self.directory,
+            env=self._environment(collections),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        with process.stdout or io.StringIO() as lines, output.open("w", encoding="utf-8") as out:
+            for line in lines:
+                out.write(line)
+                if first_answer is None and _ANSWER in line:
+                    first_answer = time.monotonic() - started
+        _pid, status, used = os.wait4(process.pid, 0)
         wall = time.monotonic() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
@@ -86,6 +95,7 @@ class Company:
         each = self.lab.counters().values()
         return Cost(
             wall_seconds=wall,
+            first_answer_seconds=first_answer,
             cpu_seconds=used.ru_utime + used.ru_stime,
             memory_mb=used.ru_maxrss / 1024,
             requests=sum(c["http_requests"] for c in each),

@@ -10,10 +10,12 @@ import dataclasses
 import datetime
 import functools
 import gzip
+import itertools
 import secrets
 import typing as t
 
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils import act
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.claims import Claimant, Others
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.collect import collect, collect_peers
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.evaluate import Assessment, evaluate
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.evidence import Evidence, InventoryFacts
@@ -41,6 +43,8 @@ MCU: t.Final = "RTCDATAMCU"
 # A short past keeps the event logs short.
 _CHECKED: t.Final = {"version": "4.5.2", "update": "KB4014512", "installed": "2h"}
 _YOUNG: t.Final = {"process_age": "1h"}
+_RUNS: t.Final = itertools.count()
+CLAIM_SECONDS: t.Final = 1800
 
 
 class CutSession:
@@ -115,10 +119,11 @@ class Simulated:
         edge01: t.Mapping[str, t.Any] | None = None,
         start: datetime.datetime = datetime.datetime(2026, 3, 8, 12, tzinfo=datetime.timezone.utc),
         deployment: Deployment | None = None,
+        controller: str = "laptop",
     ) -> None:
         """``start``: the lab's certificates are valid around the true time; a test that needs them to be gives that.
 
-        ``deployment``: another one instead of these servers.
+        ``deployment``: another one instead of these servers, maybe that of another ``controller``: each knows its own runs only.
         """
         servers: dict[str, t.Any] = {"fe01": {"pool": "pool01", **_YOUNG, **(fe01 or {})}}
         if fe02 is not None:
@@ -130,7 +135,12 @@ class Simulated:
             parse({"pools": pools, "servers": servers}), clock=Clock(start=start)
         )
         self.names = tuple(self.deployment.hosts)
+        self.controller = controller
+        self.take_over = False
         self._saved: dict[str, Evidence] = {}
+        self._runs: list[str] = []
+        self._claims: dict[str, str | None] = {}
+        self._last: dict[str, bool] = {}
 
     def host(self, name: str = "fe01") -> Host:
         return self.deployment.hosts[name]
@@ -162,11 +172,32 @@ class Simulated:
             list(hosts.values()), now=self.deployment.clock.now(), run_id=RUN_ID, collection_version="0.0.0"
         )
 
+    @property
+    def run_id(self) -> str:
+        """The run at work; a new one begins with each plan."""
+        return self._runs[-1] if self._runs else RUN_ID
+
+    @property
+    def others(self) -> Others:
+        """What this controller knows: its own earlier runs are over."""
+        return Others(ended=self._runs[:-1].__contains__, take_over=self.take_over)
+
     def plan(self, goal: Goal = "override", *, restart: Restart = "now") -> Plan:
-        return make_plan(self.judge(), Policy(goal=goal, restart=restart))
+        self._runs.append(f"20260308T120010Z-{next(_RUNS):06x}")
+        plan = make_plan(self.judge(), Policy(goal=goal, restart=restart), others=self.others)
+        waves = {host.group: max(h.wave or 0 for h in plan.hosts if h.group == host.group) for host in plan.hosts}
+        self._last = {host.host: host.wave == waves[host.group] for host in plan.hosts}
+        self._claims = {}
+        return plan
 
     def write(self, plan: HostPlan, *, session: CutSession | None = None) -> Outcome:
-        outcome = act.write_changes(t.cast(Session, session or self.session(plan.host)), plan, run_id=RUN_ID)
+        outcome = act.write_changes(
+            t.cast(Session, session or self.session(plan.host)),
+            plan,
+            run_id=self.run_id,
+            claimant=Claimant(controller=self.controller, seconds=CLAIM_SECONDS, others=self.others),
+        )
+        self._claims[plan.host] = outcome.claim
         self.deployment.clock.advance(5)
         return outcome
 
@@ -175,21 +206,31 @@ class Simulated:
     ) -> Outcome:
         outcome = act.restart_service(
             t.cast(Session, session or self.session(name)),
-            run_id=RUN_ID,
+            run_id=self.run_id,
             timeout_seconds=timeout,
             only_if_recorded=not force,
+            claim=self._claims.get(name),
+            last=self._last.get(name, True),
         )
+        self._claims[name] = outcome.claim
         self.deployment.clock.advance(5)
         return outcome
+
+    def release(self, name: str, *, session: CutSession | None = None) -> Outcome | None:
+        """Give the pool back on a server that still has the claim of this run."""
+        claim = self._claims.get(name)
+        return act.release_claim(t.cast(Session, session or self.session(name)), claim) if claim else None
 
     def run(
         self, goal: Goal = "override", *, restart: Restart = "now", timeout: int = 60
     ) -> tuple[Plan, list[Outcome]]:
-        """One whole run: judge, plan, write, restart wave by wave."""
+        """One whole run: judge, plan, write, restart wave by wave, release."""
         plan = self.plan(goal, restart=restart)
         outcomes = [self.write(host) for host in plan.hosts]
         for wave in range(plan.waves):
             outcomes.extend(self.restart(host.host, timeout=timeout) for host in plan.hosts if host.wave == wave)
+        for host in plan.hosts:
+            self.release(host.host)
         return plan, outcomes
 
     def _read(self, name: str) -> InventoryHost:

@@ -425,6 +425,7 @@ def test_a_host_that_hangs_is_given_up_and_named(start: t.Callable[..., Fleet]) 
     )
     assert played.failed == {"hangs"}
     (check,) = [check for check in checks_in(directory) if check["status"] == "failed"]
-    assert check["id"] == f"{PREFIX}CONTACT-LEFT-OUT"
+    assert check["id"] == f"{PREFIX}CONTACT-POWERSHELL"
     assert check["where"] == ["hangs"]
     assert "hung" in check["what"]
+    assert "within 3 seconds" in check["what"]

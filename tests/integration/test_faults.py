@@ -28,25 +28,26 @@ class Case:
 
 
 _UP = "Check that the server is up"
+_LOST = "Look whether the server or its service WinRM was restarted"
 _LOGIN = "Check user and password"
 _OTHER_OUTPUT = "Something else prints into the session"
 
 # By host name. Each has the same bad certificate, so each would be "broken" if it could be read.
 ILL = {
     "unreachable": Case(quirks={"unreachable": True}, reason="Connection refused", advice=_UP),
-    "refuses": Case(faults=(Fault(stage="connect", kind="refuse"),), reason="reading the server", advice=_UP),
+    "refuses": Case(faults=(Fault(stage="connect", kind="refuse"),), reason="closed in the middle", advice=_LOST),
     "error-500": Case(
         faults=(Fault(stage="create", kind="http_error"),),
-        reason="The WS-Management service cannot process the request",
-        advice=_UP,
+        reason="MaxShellsPerUser (error 2150859173)",
+        advice="raise the quota",
     ),
     "error-500-psrp": Case(
         faults=(Fault(stage="create", kind="http_error"),),
-        reason="2150859173",
-        advice=_UP,
+        reason="MaxShellsPerUser (error 2150859173)",
+        advice="raise the quota",
         connection="psrp http basic",
     ),
-    "goes-away": Case(faults=(Fault(stage="receive", kind="disconnect"),), reason="reading the server", advice=_UP),
+    "goes-away": Case(faults=(Fault(stage="receive", kind="disconnect"),), reason="closed in the middle", advice=_LOST),
     "cut": Case(
         faults=(Fault(stage="receive", kind="cut", keep_bytes=3000),),
         reason="without its end marker",
@@ -213,7 +214,7 @@ def test_without_cmdlets_the_presented_certificate_is_judged_and_that_is_said(cm
 def test_batch_of_cmdlets_that_dies_is_named(cmdlets: Played) -> None:
     (line,) = cmdlets.findings("dies")["KB4023993-EVIDENCE-MISSING"]["evidence"]
     assert line.startswith("lync, batch: ")
-    assert "The WS-Management service cannot process the request" in line
+    assert "a quota is used up: MaxShellsPerUser" in line
 
 
 def test_assigned_certificate_is_judged_where_the_cmdlet_answers(cmdlets: Played) -> None:

@@ -376,3 +376,28 @@ def test_events_of_a_log_that_is_played(engine: Engine) -> None:
         f"Lync Server | LogName | *[System[Provider[@Name='LS Data MCU'] and (EventID={number}) and {condition}]] newest first: True"
         for number in (2, 3, 4)
     ]
+
+
+_LARGE_LOG = """
+class Record {
+    [object[]]$Properties = @(); [long]$RecordId; [DateTime]$TimeCreated = [DateTime]::UtcNow
+    Record([long]$number) { $this.RecordId = $number }
+}
+class Reader {
+    static [int]$Read = 0; static [int]$Disposed = 0
+    [long]$Left = 100000
+    [object] ReadEvent([TimeSpan]$wait) { [Reader]::Read++; return [Record]::new($this.Left--) }
+    [void] Dispose() { [Reader]::Disposed++ }
+}
+function New-Object($type, $arguments) { if ($type -like '*EventLogQuery') { return @{} } else { return [Reader]::new() } }
+$fields = @{ log = 'Lync Server'; provider = 'LS Data MCU'; ids = @('1', '2'); seconds = '604800'; limit = '100' }
+$reply = events @fields
+ConvertTo-JsonText @{ events = $reply.events.Count; truncated = $reply.truncated_ids; read = [Reader]::Read; disposed = [Reader]::Disposed }
+"""
+
+
+def test_a_log_of_a_hundred_thousand_events_costs_as_many_as_are_asked_for(engine: Engine) -> None:
+    script = functions_text().replace("[Diagnostics.EventLog]::Exists($log)", "$true")
+    answer = json.loads(engine.text(script + _LARGE_LOG))
+    # One more for each id, which tells that there are more.
+    assert answer == {"events": 200, "truncated": [1, 2], "read": 202, "disposed": 2}

@@ -246,7 +246,7 @@ def test_what_somebody_else_wrote_in_between_is_what_comes_back() -> None:
 
 def test_nothing_to_do_writes_nothing() -> None:
     simulated = broken()
-    plan = dataclasses.replace(planned(simulated), changes=(), restart=False)
+    plan = dataclasses.replace(planned(simulated), changes=(), restart=False, wave=None)
     before = simulated.dump()
     assert simulated.write(plan).status == "unchanged"
     assert simulated.dump() == before

@@ -10,7 +10,7 @@ import typing as t
 import pytest
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host import operations as op
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.session import SessionError
-from ansible_collections.sfb.kb4023993.plugins.plugin_utils.records import KEY
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.records import CLAIM, KEY
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.verify import verify
 from builders import fleets as f
 from builders.remediation import (
@@ -37,9 +37,12 @@ def test_a_restart_is_recorded_before_it_begins_and_the_record_goes_at_its_end()
     session = simulated.session()
     assert simulated.restart(session=session).status == "changed"
     kinds = [x for x in session.done if x.CHANGES]
-    assert isinstance(kinds[0], op.RegistrySet)
-    assert '"begun_utc": "@now@"' in kinds[0].data[0]
-    assert [type(x) for x in kinds[1:]] == [op.ServiceRestart, op.RegistryDelete]
+    begun = kinds[1]
+    assert isinstance(begun, op.RegistrySet)
+    assert '"begun_utc": "@now@"' in begun.data[0]
+    # In front of it the run makes sure that its claim stands; at the end both records go.
+    assert [getattr(x, "name", "") for x in kinds] == [CLAIM, begun.name, MCU, begun.name, CLAIM]
+    assert [type(x) for x in kinds[2:]] == [op.ServiceRestart, op.RegistryDelete, op.RegistryDelete]
     assert records(simulated).restart is None
 
 
@@ -96,7 +99,7 @@ def test_a_fulfilled_restart_record_does_not_swallow_the_restart_of_a_later_roll
         client.ask(simulated.deployment, "fe01", op.ServiceRestart(name=MCU, stop=True))
     else:
         simulated.write(planned(simulated))
-        session = simulated.session(operations=4 + 2)
+        session = simulated.session(operations=4 + 3)
         with pytest.raises(SessionError):
             simulated.restart(session=session)
         assert isinstance(session.done[-1], op.ServiceRestart)

@@ -37,6 +37,7 @@ PURE: t.Final = (
     "public_renewal",
     "host_plan",
     "certificate_findings",
+    "claims",
     "certificate_records",
     *(f"renewal.{path.stem}" for path in sorted((UTILS / "renewal").glob("*.py"))),
     "sections",
@@ -55,8 +56,10 @@ OUTSIDE: t.Final = tuple(
 # All of it but this one, which asks through a Windows host.
 THROUGH_A_HOST: t.Final = "signing.ca_host"
 STEPS: t.Final = tuple(f"certificate_steps.{path.stem}" for path in sorted((UTILS / "certificate_steps").glob("*.py")))
-CHANGING: t.Final = frozenset({"act", "carry_out", "certificate_work", *STEPS, *OUTSIDE} - SIGNING_DATA)
-TALKING: t.Final = frozenset({"act", "carry_out", "certificate_work", "task", "reading", "host.session", "ansible"})
+CHANGING: t.Final = frozenset({"act", "carry_out", "certificate_work", "plan_work", *STEPS, *OUTSIDE} - SIGNING_DATA)
+TALKING: t.Final = frozenset(
+    {"act", "carry_out", "certificate_work", "plan_work", "task", "reading", "host.session", "ansible"}
+)
 # The stages of workaround 1 decide by files; what they decide is done by tasks of their own.
 DECIDING: t.Final = ("renewal_flow", "renewal_stages", "renewal_run", "renewal_report", "judging", "run")
 # Types of operations and the wire carry no connection.

@@ -65,6 +65,11 @@ def test_two_hosts_never_share_a_file(one: str, two: str) -> None:
     assert (file_name(one) == file_name(two)) == (one == two)
 
 
+@pytest.mark.parametrize("name", ["", "\ud800", "\udfff" * 100])
+def test_names_that_are_no_text_have_a_file_too(name: str) -> None:
+    assert re.fullmatch(r"%[A-Za-z0-9%-]*\.json", file_name(name))
+
+
 @given(NAMES)
 def test_a_file_name_is_one_plain_component(name: str) -> None:
     assert re.fullmatch(r"[A-Za-z0-9_.~%-]+\.json", file_name(name))

@@ -62,11 +62,16 @@ def test_one_machine_under_two_names_is_not_changed_under_either() -> None:
     assert set(f.refusals(f.judge(own, twin))) == {"fe01", "fe01-again"}
 
 
-@pytest.mark.parametrize("name", ["restart", "override_latent", "state_dir", "plan", "fail_on"])
+@pytest.mark.parametrize("name", ["restart", "override_latent", "state_dir", "plan", "take_over", "fail_on"])
 def test_a_setting_that_differs_between_hosts_is_refused_with_both_names(name: str) -> None:
-    hosts = Hosts(all=("fe01", "fe02"), in_run=frozenset({"fe01", "fe02"}), inventory=lambda _host: InventoryFacts())
     variables: dict[str, dict[str, t.Any]] = {"fe01": {}, "fe02": {f"sfb_kb4023993_{name}": "later"}}
+    hosts = Hosts(
+        all=("fe01", "fe02"),
+        in_run=frozenset({"fe01", "fe02"}),
+        inventory=lambda _host: InventoryFacts(),
+        variables=variables.__getitem__,
+    )
     with pytest.raises(PlanError, match=rf"sfb_kb4023993_{name} is not set for fe01 and later for fe02"):
-        refuse_different_settings(hosts, variables, prefix="sfb_kb4023993_")
+        refuse_different_settings(hosts, prefix="sfb_kb4023993_")
     variables["fe01"] = variables["fe02"]
-    refuse_different_settings(hosts, variables, prefix="sfb_kb4023993_")
+    refuse_different_settings(hosts, prefix="sfb_kb4023993_")

@@ -116,12 +116,49 @@ def test_after_the_change_only_the_changed_hosts_need_a_second_reading(run: Run)
 
 def test_questions_come_back_as_asked(run: Run) -> None:
     keep(run, e.front_end(cert=GOOD, edge_pool="edgepool.contoso.example"), e.edge(pool="other.contoso.example"))
-    assert judging.find_questions(run, hosts("fe01", "edge01"), "before") == ["fe01"]
+    found = judging.find_questions(run, hosts("fe01", "edge01"), "before")
     question = run.question("fe01", "before")
     assert question is not None
+    assert found == {"fe01": len(question.certificates) + len(question.names)}
     assert [mark for mark, _der, _issuers in question.certificates] == [c.mark(GOOD)]
     assert ("edgepool.contoso.example", 5061) in question.names
     assert run.question("edge01", "before") is None
+
+
+def test_what_a_front_end_has_answered_already_is_not_asked_again(run: Run) -> None:
+    """An audit asks it at once about the peers that an earlier one knew."""
+    peer, renewed = c.certificate("server_only"), c.certificate("no_eku")
+    inside = e.edge(pool="edgepool.contoso.example", cert=peer)
+    own = e.front_end(cert=GOOD, edge_pool="edgepool.contoso.example")
+    found = hosts("fe01", "edge01")
+    keep(run, own, inside)
+    assert judging.find_questions(run, found, "before") == {"fe01": 2}
+    assert run.known_peers("fe01").certificates == _asked(run)
+
+    keep(run, dataclasses.replace(own, chain_checks=(e.chain_check(GOOD), e.chain_check(peer))))
+    assert judging.find_questions(run, found, "before") == {}
+    keep(run, dataclasses.replace(own, chain_checks=(e.chain_check(GOOD),)))
+    assert judging.find_questions(run, found, "before") == {"fe01": 1}
+    keep(run, dataclasses.replace(own, chain_checks=(e.chain_check(GOOD), e.chain_check(peer))))
+    keep(run, e.edge(pool="edgepool.contoso.example", cert=renewed))
+    assert judging.find_questions(run, found, "before") == {"fe01": 1}
+    assert [mark for mark, _der, _issuers in _asked(run)] == [c.mark(renewed)]
+    assert c.mark(renewed) in {mark for mark, _der, _issuers in run.known_peers("fe01").certificates}
+
+
+def test_damaged_knowledge_of_peers_costs_a_question_and_nothing_else(run: Run, tmp_path: pathlib.Path) -> None:
+    keep(run, e.front_end(cert=GOOD))
+    judging.find_questions(run, hosts("fe01"), "before")
+    (tmp_path / "peers" / "fe01.json").write_text("{")
+    assert run.known_peers("fe01").is_empty
+    assert judging.find_questions(run, hosts("fe01"), "before") == {"fe01": 1}
+    assert not run.known_peers("fe01").is_empty
+
+
+def _asked(run: Run) -> tuple[tuple[str, bytes, tuple[bytes, ...]], ...]:
+    question = run.question("fe01", "before")
+    assert question is not None
+    return question.certificates
 
 
 # ---- plan

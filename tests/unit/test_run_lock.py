@@ -101,6 +101,32 @@ def test_what_nobody_can_read_holds_nobody_up(tmp_path: Path, text: str) -> None
     assert json.loads((tmp_path / "changing.json").read_text("utf-8"))["run_id"] == NEXT
 
 
+def test_a_run_is_known_to_be_over_by_the_state_directory_that_has_it(
+    tmp_path: Path, other: subprocess.Popen[bytes]
+) -> None:
+    state = str(tmp_path)
+    assert not run_lock.has_ended(state, RUN, process=HERE), "a run of another state directory: nobody here knows"
+    (tmp_path / "runs" / RUN).mkdir(parents=True)
+    assert run_lock.has_ended(state, RUN, process=HERE), "it is here, and nobody is at work"
+    assert not (tmp_path / "changing.json").exists()
+    run_lock.hold(state, RUN, process=other.pid)
+    assert not run_lock.has_ended(state, RUN, process=HERE), "it is at work"
+    # One play of an ansible-playbook has ended before its next one asks.
+    assert run_lock.has_ended(state, RUN, process=other.pid)
+    run_lock.hold(state, NEXT, process=other.pid)
+    assert run_lock.has_ended(state, RUN, process=HERE), "another one is at work since then"
+    assert not run_lock.has_ended(state, "20261123T120000Z-cccccc", process=HERE), (
+        "that of another state directory still"
+    )
+    run_lock.hold(state, RUN, process=other.pid)
+    other.kill()
+    other.wait()
+    assert run_lock.has_ended(state, RUN, process=HERE), "it died"
+    elsewhere(tmp_path, silent_seconds=60)
+    assert not run_lock.has_ended(state, RUN, process=HERE), "on another controller with this directory"
+    assert not run_lock.has_ended(state, "../" + RUN, process=HERE)
+
+
 def test_of_many_at_the_same_moment_one_gets_it(tmp_path: Path) -> None:
     script = (
         "import sys, os\n"

@@ -32,6 +32,7 @@ class Now:
     """``store``: the certificates of ``My`` by thumbprint. ``services``: the product's services that are there."""
 
     machine_guid: str | None
+    time_utc: str
     records: Records
     store: dict[str, op.StoreCertificate]
     services: tuple[op.ServiceState, ...]
@@ -58,6 +59,7 @@ def read_now(session: Session, *, machine_guid: str | None = None) -> Now:
         raise StepError("refused", f"There is too much below HKLM\\{KEY} to be ours. Look at it on the server.")
     return Now(
         machine_guid=system.machine_guid,
+        time_utc=system.time_utc,
         records=read_records(listed),
         store={thumbprint(entry.certificate): entry for entry in certificates.certificates},
         services=tuple(service for service in services.services if service.exists),

@@ -14,8 +14,9 @@ import secrets
 import time
 import typing as t
 
-from ..carry_out import StepError, forget_operation, run_operations
+from ..carry_out import StepError, forget_operation, refuse_if_claimed, run_operations
 from ..certificate_records import CertificateRecord
+from ..claims import Others
 from ..host import certificate_operations as cop
 from ..host import operations as op
 from ..host.session import Session
@@ -108,13 +109,17 @@ def receive_shared(session: Session, target: Installation, shared: Shared | None
         return error.outcome
 
 
-def install(session: Session, target: Installation, *, run_id: str, limits: Limits) -> Outcome:
+def install(
+    session: Session, target: Installation, *, run_id: str, limits: Limits, others: Others | None = None
+) -> Outcome:
     """Assign the certificate to its uses, restart the services, and wait until they present it.
 
+    :param others: what is known of runs that may have claimed the server's pool.
     :raises SessionError: the host cannot be talked to any more.
     """
     try:
         now = read_now(session, machine_guid=target.machine_guid)
+        refuse_if_claimed(now.records, run_id=run_id, now_utc=now.time_utc, others=others or Others())
         mark = thumbprint(target.certificate)
         # Also where somebody removed the record that the import had written.
         record = dataclasses.replace(_record(now, target, run_id), new=mark)
@@ -138,13 +143,17 @@ def install(session: Session, target: Installation, *, run_id: str, limits: Limi
         return error.outcome
 
 
-def put_back(session: Session, target: Installation, *, run_id: str, limits: Limits) -> Outcome:
+def put_back(
+    session: Session, target: Installation, *, run_id: str, limits: Limits, others: Others | None = None
+) -> Outcome:
     """Assign again what the server's record says was assigned before, restart the services, and forget the record.
 
+    :param others: what is known of runs that may have claimed the server's pool.
     :raises SessionError: the host cannot be talked to any more.
     """
     try:
         now = read_now(session, machine_guid=target.machine_guid)
+        refuse_if_claimed(now.records, run_id=run_id, now_utc=now.time_utc, others=others or Others())
         record = now.records.certificate(target.uses[0])
         if record is None or not record.before:
             return Outcome(status="unchanged", message="The server has no record of an assigned certificate.")

@@ -12,19 +12,14 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ..host.reasons import DENIED, ENVELOPE, QUOTAS, fault_number
 from .probe import Offer
 from .way import Way
 
 Told = tuple[str, str, str]
 """Subject, what happened, what to do."""
 
-_CODE: t.Final = re.compile(r"(?:wsmanfault_code'?: ?'?|\bCode: ?'?|WSManFault Code=')(\d{1,10})")
-_DENIED: t.Final = frozenset({5, 0x80070005})
-_QUOTA: t.Final = frozenset(
-    {0x803381A5, 0x803381A6, 0x803381A7, 0x803381A8, 0x803381AB, *range(0x803381E4, 0x803381EA)}
-)
 _NO_REMOTE: t.Final = frozenset({0x803381AC, 0x803381E3})
-_ENVELOPE: t.Final = frozenset({0x80338111})
 _LOCAL_ADMINISTRATOR: t.Final = (
     "Use a member of the local Administrators; for a local account other than the built-in Administrator set "
     "LocalAccountTokenFilterPolicy to 1 on the host."
@@ -151,11 +146,10 @@ def told(text: str, way: Way, offer: Offer | None, *, refused: bool) -> Told | N
     :param offer: what the service offered before.
     :param refused: the connection says that the account was refused.
     """
-    number = _CODE.search(text)
-    code = int(number.group(1)) if number else 0
-    if code in _DENIED:
+    code = fault_number(None, text)
+    if code in DENIED:
         return "CONTACT-RIGHTS", "The host let the account in and denies it access to WinRM.", _LOCAL_ADMINISTRATOR
-    if code in _QUOTA:
+    if code in QUOTAS:
         what = "A quota of WinRM on the host is used up: too many shells, users or operations at once."
         return (
             "CONTACT-POWERSHELL",
@@ -172,7 +166,7 @@ def told(text: str, way: Way, offer: Offer | None, *, refused: bool) -> Told | N
             what,
             "Set AllowRemoteShellAccess to true on the host (winrm/config/winrs, or by group policy).",
         )
-    if code in _ENVELOPE:
+    if code == ENVELOPE:
         what = "The message is larger than WinRM of the host takes (MaxEnvelopeSizekb)."
         return (
             "CONTACT-POWERSHELL",

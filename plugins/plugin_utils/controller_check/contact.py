@@ -15,6 +15,7 @@ import socket
 import typing as t
 
 from ..host.operations import System, SystemReply
+from ..host.reasons import CONNECTION_KINDS
 from ..host.session import Session, SessionError
 from ..rules.times import parse_time
 from ..words import one_line
@@ -146,7 +147,7 @@ def _failure(where: tuple[str, ...], way: Way, offer: Offer | None, error: Sessi
 
 def _told(way: Way, offer: Offer | None, error: SessionError) -> tuple[str, str, str]:
     message = f"{error.message[:1].upper()}{error.message[1:]}"
-    if error.kind in ("unreachable", "authentication"):
+    if error.kind in CONNECTION_KINDS:
         # The session shortens what the connection said, for people; the number of a fault may stand behind the cut.
         whole = f"{error.__context__ or ''} {error.message}"
         known = told(whole, way, offer, refused=error.kind == "authentication")
@@ -154,6 +155,12 @@ def _told(way: Way, offer: Offer | None, error: SessionError) -> tuple[str, str,
             return known
         subject = "CONTACT-POWERSHELL" if way.over_http else "CONTACT-PORT"
         return subject, f"The connection ends: {message}", error.advice
+    if error.kind == "timed_out":
+        return (
+            "CONTACT-POWERSHELL",
+            f"The host hung after the first contact: {error.message}",
+            "Look at the load of the host and at its service WinRM (Event Viewer, Windows Remote Management), and run again.",
+        )
     if error.kind == "not_elevated":
         return "CONTACT-RIGHTS", "The account has no full administrator's token on the host.", error.advice
     if error.kind in ("reply_cut", "reply_missing"):

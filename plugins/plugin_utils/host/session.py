@@ -24,7 +24,9 @@ from ansible.errors import AnsibleAuthenticationFailure
 from ansible.release import __version__ as ansible_version
 
 from .certificate_operations import CERTIFICATE_OPERATIONS
+from .limits import TooMuchError, alarm_that_repeats, close_within, is_timeout_of_task, memory_bound
 from .operations import Operation
+from .reasons import ConnectionKind, explain
 from .wire import Reply, ReplyError, decode_reply, encode_batch
 
 if t.TYPE_CHECKING:
@@ -36,8 +38,10 @@ _ENCODED: t.Final = "PowerShell -NoProfile -NonInteractive -ExecutionPolicy Unre
 _MAX_REPLY: t.Final = 32 * 1024 * 1024
 # One WS-Management envelope of WinRM 2.0 (Server 2008 R2) holds 150 kB, base64 included.
 _MAX_PAYLOAD: t.Final = 110_000
-_ADDRESS: t.Final = re.compile(r"host='([^']+)', port=(\d+)")
-_REASON: t.Final = re.compile(r"((?<=\] )[A-Z][a-z ]+|(?:Read )?timed out|certificate verify failed)")
+# The 10 MB that batch.ps1 prints at most take half of it, over every connection.
+_MAX_GROWTH: t.Final = 128 * 1024 * 1024
+_PATIENCE_SECONDS: t.Final = 3.0
+_TOO_MUCH: t.Final = "the server sent more than the controller can take as one answer."
 _EARLY_END: t.Final = re.compile(r"\[\[sfb\.kb4023993!([a-z0-9_]+)\]\]")
 
 FailureKind = t.Literal[
@@ -45,8 +49,8 @@ FailureKind = t.Literal[
     "delegated",
     "not_windows",
     "connection_type",
-    "unreachable",
-    "authentication",
+    ConnectionKind,
+    "timed_out",
     "constrained_language",
     "powershell_too_old",
     "process_32_bit",
@@ -67,16 +71,33 @@ _ADVICE: t.Final[dict[str, str]] = {
     "connection_type": "Use the connection winrm, psrp or ssh.",
     "unreachable": "Check that the server is up, that WinRM listens there, and that the firewall lets this controller through.",
     "authentication": "Check user and password, and that this way of authentication is allowed on the server.",
+    "denied": "Use a member of the server's local Administrators. For a local account other than the built-in Administrator this needs "
+    "LocalAccountTokenFilterPolicy=1 on the server.",
+    "tls": "Look at the certificate of the WinRM listener: its trust, name and end. The playbook controller_check says what is wrong "
+    "with it, and the variables ansible_winrm_ca_trust_path and ansible_psrp_ca_cert name the CA to trust.",
+    "connection_lost": "The server, or a firewall or proxy on the way, closed the connection. Look whether the server or its service "
+    "WinRM was restarted (Event Viewer: System, and Windows Remote Management), and run again.",
+    "shell_gone": "WinRM was restarted, or ended the shell for its time or its memory. On the server, winrm get winrm/config/winrs shows "
+    "IdleTimeout and MaxMemoryPerShellMB. Run again.",
+    "quota": "On the server, winrm get winrm/config shows the quotas, and Get-WSManInstance -ResourceURI shell -Enumerate what is open. End "
+    "what is left over (restarting the service WinRM does it) or raise the quota, and run again.",
+    "envelope_too_small": "On the server, winrm get winrm/config shows MaxEnvelopeSizekb. Set it to its default, "
+    "500 (150 on Windows Server 2008 R2).",
+    "winrm_error": "Look in the server's Event Viewer (Windows Remote Management) for what it did then, and run again; the number, "
+    "if there is one, is one of WinRM's.",
+    "timed_out": "Look at the load of the server and at its service WinRM, and run again. If it only needs longer, raise sfb_kb4023993_timeout.",
     "constrained_language": "An application control policy limits PowerShell for this account. "
     "Allow-list batch.ps1, or use an account that the policy exempts.",
     "powershell_too_old": "Install PowerShell 2.0 (Windows Management Framework) or later on the server.",
     "process_32_bit": "Use the 64-bit endpoint of the server: the 32-bit one sees another registry.",
     "not_elevated": "Use a local administrator with a full token. For a local account other than the built-in Administrator "
     "this needs LocalAccountTokenFilterPolicy=1 on the server.",
-    "reply_missing": "Run the same command again with -vvvv to see what the server printed.",
+    "reply_missing": "PowerShell ended before it answered: often for the memory quota of WinRM (on the server, winrm get winrm/config/winrs "
+    "shows MaxMemoryPerShellMB), or because somebody or security software ended it. Run again with -vvvv to see what it printed.",
     "reply_cut": "The connection ended early. Check the quotas of WinRM on the server (memory per shell) and run again.",
     "reply_garbled": "Something else prints into the session (a profile, a banner, security software). Run with -vvvv to see it.",
-    "reply_too_large": "Run again with fewer sections (gather_subset).",
+    "reply_too_large": "No answer of this collection is that large: something else prints without end into the session (a profile, a logon "
+    "script, security software). Log on to the server with this account and look at what PowerShell prints.",
     "failed": "Read the message; run again with -vvvv for what the server printed.",
 }
 
@@ -124,6 +145,11 @@ def script() -> Script:
     return Script(bootstrap=bootstrap, reading=reading, changing=changing, certificates=certificates)
 
 
+def pack_scripts() -> None:
+    """Compress what every batch of an audit sends, before there are workers that would each do it."""
+    _packed_script(script().reading)
+
+
 class Session:
     """Batches to one host, over the connection of the task that ``action`` runs."""
 
@@ -133,6 +159,7 @@ class Session:
         self._host = host
         self._delegated = delegated
         self._plain = self._check_connection()
+        self._given_up = ""
         self.batches = 0
 
     def run(
@@ -152,7 +179,7 @@ class Session:
         """
         nonce = secrets.token_hex(8)
         data = encode_batch(operations, nonce=nonce, deadline_seconds=deadline_seconds, stop_on_error=stop_on_error)
-        payload = _pack(script().text_for(operations)) + b"." + _pack(data.encode("utf-8")) + b"\r\n"
+        payload = _packed_script(script().text_for(operations)) + b"." + _pack(data.encode("utf-8")) + b"\r\n"
         if len(payload) > _MAX_PAYLOAD:
             raise self._error("failed", stage, f"the batch is too large for old servers ({len(payload)} bytes).")
         self.batches += 1
@@ -194,17 +221,37 @@ class Session:
         command = (
             bootstrap if self._plain else _ENCODED + base64.b64encode(bootstrap.encode("utf-16-le")).decode("ascii")
         )
+        if self._given_up:
+            raise self._error("timed_out", stage, self._given_up)
+        failure: tuple[FailureKind, str] = "reply_too_large", _TOO_MUCH
         try:
-            result = self._action._low_level_execute_command(command, sudoable=False, in_data=payload)
+            with alarm_that_repeats(_PATIENCE_SECONDS), memory_bound(_MAX_GROWTH):
+                result = self._action._low_level_execute_command(command, sudoable=False, in_data=payload)
+                return t.cast("dict[str, t.Any]", result)
+        except TooMuchError:
+            # Raised outside, so that what was received is let go.
+            pass
         except AnsibleAuthenticationFailure as error:
             raise self._error("authentication", stage, f"{_clean(str(error))}.") from None
         except Exception as error:
             # Connection plugins let the exceptions of their libraries through (winrm, requests, pypsrp, xml), so there is no
             # narrower class to name; whatever it is, this host could not be asked.
-            text = _short(_clean(str(error))) or type(error).__name__
-            kind: FailureKind = "authentication" if _looks_like_refused_login(text) else "unreachable"
-            raise self._error(kind, stage, f"{text}.") from None
-        return t.cast("dict[str, t.Any]", result)
+            kind, message = explain(error, _line(str(error)))
+            raise self._error(kind, stage, f"{_clean(message) or type(error).__name__}.") from None
+        except BaseException as error:
+            if not is_timeout_of_task(error):
+                raise
+            failure = "timed_out", self._give_up()
+        raise self._error(failure[0], stage, failure[1])
+
+    def _give_up(self) -> str:
+        """The task has no time left: end the connection, whose server may not even answer to that, and send nothing any more."""
+        connection = self._action._connection
+        close_within(_PATIENCE_SECONDS, connection.close)
+        # Ansible closes it again, and would wait for the server without end.
+        connection.close = _nothing
+        self._given_up = f"the server did not answer within {self._action._task.timeout} seconds."
+        return self._given_up
 
     def _early_end(self, word: str, stage: str) -> SessionError:
         if word == "constrained_language":
@@ -219,26 +266,28 @@ class Session:
         return SessionError(kind=kind, host=self._host, stage=stage, message=message)
 
 
+@functools.cache
+def _packed_script(text: bytes) -> bytes:
+    return _pack(text)
+
+
 def _pack(data: bytes) -> bytes:
     return base64.b64encode(gzip.compress(data, mtime=0))
 
 
+def _line(text: str) -> str:
+    """One line of printable characters; of a text without end the beginning."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text[:20_000]).split())
+
+
 def _clean(text: str) -> str:
     """One bounded line of printable characters, without a full stop at its end."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    line = _line(text)
     return (line[:300] + "..." if len(line) > 300 else line).rstrip(".")
 
 
-def _short(text: str) -> str:
-    """The message of Python's HTTP libraries without its nested representations: where, and the system's own reason."""
-    where = _ADDRESS.search(text)
-    reason = _REASON.search(text)
-    return f"{where.group(1)} port {where.group(2)}: {reason.group(1).strip()}" if where and reason else text
-
-
-def _looks_like_refused_login(text: str) -> bool:
-    # These texts are written by Ansible's plugins and Python libraries, in English on every system.
-    return "credentials were rejected" in text or "Failed to authenticate the user" in text
+def _nothing() -> None:
+    pass
 
 
 def _other_output(result: dict[str, t.Any]) -> str:

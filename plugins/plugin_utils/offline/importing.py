@@ -106,7 +106,7 @@ def import_file(raw: bytes, kit: Kit, known: Known) -> Imported | None:
         evidence = with_cmdlets(evidence, asked, answered[: len(asked.operations)])
     evidence = dataclasses.replace(evidence, offline=offline)
     _check_age(evidence, known)
-    return Imported(evidence=with_sightings(evidence, known.earlier), note=note)
+    return Imported(evidence=with_sightings(evidence, lambda: known.earlier), note=note)
 
 
 def _content(raw: bytes, kit: Kit) -> str:

@@ -53,10 +53,14 @@ class Installation:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Installations:
-    """``hosts`` in the order of their names; ``refused``: servers that should have one and cannot get it in this run."""
+    """``hosts`` in the order of their names; ``refused``: servers that should have one and cannot get it in this run.
+
+    ``warnings``: what is to be known of the pools in which services restart.
+    """
 
     hosts: tuple[Installation, ...]
     refused: tuple[Refusal, ...]
+    warnings: tuple[str, ...] = ()
 
     def host(self, name: str) -> Installation | None:
         return next((target for target in self.hosts if target.host == name), None)

@@ -36,12 +36,16 @@ class CertificateState:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Renewal:
-    """Workaround 1 in one run. ``waiting``: servers whose certificate waits for a CA, which is no failure."""
+    """Workaround 1 in one run. ``waiting``: servers whose certificate waits for a CA, which is no failure.
+
+    ``warnings``: what is to be known of the pools in which services restart.
+    """
 
     certificates: tuple[CertificateState, ...]
     results: tuple[HostResult, ...]
     refused: tuple[Refusal, ...]
     waiting: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def certificate_states(records: t.Iterable[Record]) -> tuple[CertificateState, ...]:
@@ -65,7 +69,8 @@ def certificate_states(records: t.Iterable[Record]) -> tuple[CertificateState, .
 def certificate_parts(renewal: Renewal) -> tuple[Part, ...]:
     """One heading a certificate, with how far it is; then the servers that get none."""
     results = {result.host: result for result in renewal.results}
-    parts = [_part(state, results) for state in renewal.certificates]
+    parts = [Part(title="WARNING", lines=renewal.warnings, bad=True)] if renewal.warnings else []
+    parts += [_part(state, results) for state in renewal.certificates]
     known = {server for state in renewal.certificates for server in state.servers}
     others = [f"{r.host}: {r.message}" for r in renewal.results if r.host not in known]
     if others:

@@ -196,6 +196,7 @@ def _plan(report: Report) -> t.Iterator[str]:
         for host in plan.hosts
     ]
     lines += [f"- {_text(refusal.host)}: not changed: {_text(refusal.reason)}" for refusal in plan.refused]
+    yield from (f"**Warning:** {_text(warning)}" for warning in plan.warnings)
     yield "\n".join(lines[:_SERVERS]) or "Nothing has to be changed."
     if report.plan_sha256:
         yield f"SHA-256 of the plan file: `{report.plan_sha256}`"

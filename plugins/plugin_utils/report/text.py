@@ -134,6 +134,7 @@ def _plan(report: Report) -> str:
         return "Plan: nothing has to be changed."
     done = {result.host: result for result in report.results}
     lines = ["Plan (check mode: nothing was changed):" if report.check_mode else "What was done:"]
+    lines.extend(_wrapped("  WARNING: ", one_line(warning, 1200)) for warning in plan.warnings)
     for host in plan.hosts:
         result = done.get(host.host)
         state = f"{result.result.upper()}: {one_line(result.message, 300)}" if result else _steps(host)

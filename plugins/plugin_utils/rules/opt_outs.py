@@ -19,6 +19,7 @@ from ..host.operations import RegistryValue, View
 from ..knowledge import loader as knowledge
 from ..records import Records, ValueState, is_own_executable, read_records, target_name
 from ..words import quoted
+from .clock import begin_of_run, on_clock_of, was_set_forward
 from .roles import RoleFacts
 from .times import is_after, parse_time
 
@@ -131,6 +132,9 @@ def sightings(evidence: Evidence, facts: OptOutFacts, earlier: Evidence | None) 
     known: dict[str, str] = {}
     if earlier and earlier.system and earlier.system.machine_guid == evidence.system.machine_guid:
         known = {s.opt_out: s.since_utc for s in earlier.sightings if parse_time(s.since_utc)}
+        if was_set_forward(earlier, evidence):
+            read = on_clock_of(evidence, earlier.collected_utc)
+            known = dict.fromkeys(known, read) if read else {}
     now = evidence.system.time_utc
     return tuple(Sighting(opt_out=o.key, since_utc=known.get(o.key, now)) for o in facts.valid)
 
@@ -194,6 +198,14 @@ def _is_in_effect(evidence: Evidence, role: RoleFacts, records: Records, key: st
         return True
     started = role.process.started_utc if role.process else None
     on = ValueState(kind="dword", data=0)
-    applied = [r.time_utc for r in records.changes if r.value_name == key and r.state == "applied" and r.written == on]
+    applied = [r for r in records.changes if r.value_name == key and r.state == "applied" and r.written == on]
     seen = [s.since_utc for s in evidence.sightings if s.opt_out == key]
-    return any(is_after(started, moment) for moment in (*applied, *seen))
+    return any(is_after(started, moment) for moment in seen) or any(
+        is_after(started, record.time_utc) and not _is_before_run(evidence, started, record.run_id)
+        for record in applied
+    )
+
+
+def _is_before_run(evidence: Evidence, started: str | None, run_id: str) -> bool:
+    """Whether the process started before the run that wrote a value: its record may be of a clock that was set forward since."""
+    return is_after(on_clock_of(evidence, begin_of_run(run_id)), started)

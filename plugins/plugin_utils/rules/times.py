@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import re
 import typing as t
 
 _TIME: t.Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,7}))?Z\Z")
 
 
+# The events of a server name the same seconds again and again, and each is compared more than once.
+@functools.lru_cache(maxsize=8192)
 def parse_time(text: str | None) -> datetime.datetime | None:
     """``2026-01-31T23:59:59.123Z`` as an aware time in UTC; None for no text or another form."""
     match = _TIME.match(text or "")

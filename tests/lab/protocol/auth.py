@@ -30,6 +30,10 @@ class ConnectionAuth:
         self._acceptor: NtlmAcceptor | None = None
         self._refused = False
 
+    @property
+    def refuses_all(self) -> bool:
+        return self._refused
+
     def refuse_all(self) -> None:
         """From now on nobody is let in (the fault ``auth``)."""
         self._refused = True
@@ -38,18 +42,18 @@ class ConnectionAuth:
         """None if the request comes from the host's user, else the 401 to answer with."""
         scheme, _, argument = request.headers.get("authorization", "").partition(" ")
         if not scheme:
-            return None if self._acceptor is not None and self._acceptor.complete else self._unauthorized()
+            return None if self._acceptor is not None and self._acceptor.complete else self.unauthorized()
         try:
             token = base64.b64decode(argument, validate=True)
         except binascii.Error:
-            return self._unauthorized()
+            return self.unauthorized()
         if scheme.lower() == "basic" and self._host.basic:
             self._acceptor = None
             expected = f"{self._host.user}:{self._host.password}".encode()
-            return None if hmac.compare_digest(token, expected) and not self._refused else self._unauthorized()
+            return None if hmac.compare_digest(token, expected) and not self._refused else self.unauthorized()
         if scheme.lower() == "negotiate":
             return self._negotiate(token)
-        return self._unauthorized()
+        return self.unauthorized()
 
     def _negotiate(self, token: bytes) -> HttpResponse | None:
         if self._acceptor is None or self._acceptor.complete:
@@ -60,16 +64,17 @@ class ConnectionAuth:
             answer = self._acceptor.step(token)
         except LogonError:
             self._acceptor = None
-            return self._unauthorized()
+            return self.unauthorized()
         if self._acceptor.complete and self._refused:
             self._acceptor = None
-            return self._unauthorized()
+            return self.unauthorized()
         if self._acceptor.complete:
             return None
         challenge = base64.b64encode(answer or b"").decode()
         return HttpResponse(status=401, headers=[("WWW-Authenticate", f"Negotiate {challenge}")])
 
-    def _unauthorized(self) -> HttpResponse:
+    def unauthorized(self) -> HttpResponse:
+        """What those get who are not let in."""
         return HttpResponse(status=401, headers=[*_NEGOTIATE, *(_BASIC if self._host.basic else ())])
 
     def open(self, request: HttpRequest) -> bytes:

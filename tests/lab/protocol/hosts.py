@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lab.protocol.counters import Counters
-from lab.protocol.faults import Fault, FaultPlan
+from lab.protocol.faults import Fault, FaultPlan, Kind, Stage
 
 if TYPE_CHECKING:
     from lab.protocol.shell import Shell
@@ -55,6 +55,10 @@ class HostState:
     @property
     def name(self) -> str:
         return self.settings.name
+
+    def strikes(self, stage: Stage, kind: Kind) -> Fault | None:
+        """The fault that strikes the host here and now, if any; a limited one is used up by this."""
+        return self.faults.take(stage, kind, commands=self.counters.commands)
 
 
 class HostTable:

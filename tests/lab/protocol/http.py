@@ -42,10 +42,11 @@ class HttpResponse:
     body: bytes = b""
     close: bool = False
 
-    def encode(self) -> bytes:
+    def encode(self, *, length: int | None = None) -> bytes:
+        """The bytes of the response; ``length`` is what its header says instead of the truth."""
         lines = [f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}", "Server: Microsoft-HTTPAPI/2.0"]
         lines += [f"{name}: {value}" for name, value in self.headers]
-        lines.append(f"Content-Length: {len(self.body)}")
+        lines.append(f"Content-Length: {len(self.body) if length is None else length}")
         if self.close:
             lines.append("Connection: close")
         return "\r\n".join([*lines, "", ""]).encode("latin-1") + self.body

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import ssl
+import struct
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import cast
 
 from lab.protocol import soap
 from lab.protocol.auth import ConnectionAuth
-from lab.protocol.faults import Stage
+from lab.protocol.faults import Fault, Stage
 from lab.protocol.handler import ConnectionLostError
 from lab.protocol.hosts import HostState, HostTable
 from lab.protocol.http import BadRequestError, HttpRequest, HttpResponse, bad_request_response, read_request
@@ -27,8 +30,17 @@ _log = logging.getLogger(__name__)
 _STAGES = ("create", "command", "send", "receive", "signal", "delete")
 
 
+# What the header of a trickling answer promises.
+_LONG = 1_000_000_000
+_DROP = 16
+
+
 class _RefusedError(Exception):
     """A fault wants the connection to end here, without an answer."""
+
+    def __init__(self, *, reset: bool = False) -> None:
+        super().__init__()
+        self.reset = reset
 
 
 class Listener:
@@ -63,7 +75,11 @@ class Listener:
             await _Connection(
                 reader, writer, hosts=self._hosts, runner=self._runner, channel_binding=self._channel_binding
             ).serve()
-        except (_RefusedError, ConnectionLostError, ConnectionError, ssl.SSLError):
+        except (_RefusedError, ConnectionLostError, ConnectionError, ssl.SSLError) as error:
+            if isinstance(error, _RefusedError) and error.reset:
+                # Lingering for no time: closing sends a reset.
+                linger = struct.pack("ii", 1, 0)
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             writer.transport.abort()
         finally:
             writer.close()
@@ -94,6 +110,7 @@ class _Connection:
         self._channel_binding = channel_binding
         self._peer: _Peer | None = None
         self._disconnect = False
+        self._trickle: Fault | None = None
 
     async def serve(self) -> None:
         closing = False
@@ -107,6 +124,8 @@ class _Connection:
             if request is None:
                 return
             response = await self._answer(request)
+            if self._trickle is not None:
+                await self._send_drops(response, seconds=self._trickle.seconds)
             data = response.encode()
             unsent = max(len(response.body) // 2, 1) if self._disconnect else 0
             if self._peer is not None:
@@ -115,6 +134,18 @@ class _Connection:
             self._writer.write(data[: len(data) - unsent])
             await self._writer.drain()
             closing = self._disconnect or request.headers.get("connection", "").lower() == "close"
+
+    async def _send_drops(self, response: HttpResponse, *, seconds: float) -> None:
+        """Send an answer that has no end, until the client goes away.
+
+        :raises ConnectionError: it has.
+        """
+        self._writer.write(response.encode(length=_LONG)[: -len(response.body) or None])
+        while not self._writer.is_closing():
+            self._writer.write(b" " * _DROP)
+            await self._writer.drain()
+            await asyncio.sleep(seconds)
+        raise ConnectionAbortedError
 
     async def _answer(self, request: HttpRequest) -> HttpResponse:
         folder, _, name = request.path.rpartition("/")
@@ -148,6 +179,8 @@ class _Connection:
             return HttpResponse(status=200)
         host.counters.wsman_requests += 1
         status, body = await self._converse(peer, message)
+        if status == HTTPStatus.UNAUTHORIZED:
+            return peer.auth.unauthorized()
         return peer.auth.seal(request, status=status, message=body)
 
     async def _converse(self, peer: _Peer, message: bytes) -> tuple[int, bytes]:
@@ -166,6 +199,8 @@ class _Connection:
                 failure = await self._strike(peer, cast("Stage", request.action), relates_to=message_id)
                 if failure is not None:
                     return 500, failure
+                if peer.auth.refuses_all:
+                    return HTTPStatus.UNAUTHORIZED, b""
             return 200, await answer(host, self._runner, request)
         except (_RefusedError, ConnectionLostError):
             raise
@@ -178,18 +213,20 @@ class _Connection:
 
     async def _strike(self, peer: _Peer, stage: Stage, *, relates_to: str = "") -> bytes | None:
         """Let the host's faults of this stage happen; returns the fault envelope to answer with, if any."""
-        faults = peer.host.faults
-        if delay := faults.take(stage, "delay"):
+        host = peer.host
+        if delay := host.strikes(stage, "delay"):
             await asyncio.sleep(delay.seconds)
-        if faults.take(stage, "refuse"):
+        if host.strikes(stage, "refuse"):
             raise _RefusedError
-        if faults.take(stage, "auth"):
+        if host.strikes(stage, "reset"):
+            raise _RefusedError(reset=True)
+        if host.strikes(stage, "auth"):
             peer.auth.refuse_all()
-        if faults.take(stage, "disconnect"):
+        if host.strikes(stage, "disconnect"):
             self._disconnect = True
-        if error := faults.take(stage, "http_error"):
-            reason = "The WS-Management service cannot process the request."
-            return soap.fault(error.code, reason, machine=peer.host.name, relates_to=relates_to)
+        self._trickle = self._trickle or host.strikes(stage, "trickle")
+        if error := host.strikes(stage, "http_error"):
+            return soap.fault(error.code, error.text, machine=host.name, relates_to=relates_to)
         return None
 
 

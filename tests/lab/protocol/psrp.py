@@ -21,7 +21,7 @@ from lab.protocol import powershell, soap
 from lab.protocol.handler import Execution, Invocation
 from lab.protocol.hosts import HostState
 from lab.protocol.runner import Runner
-from lab.protocol.shell import Output, Shell, decode, finished, no_such, timed_out
+from lab.protocol.shell import Output, Shell, decode, finished, no_such, noise, timed_out
 from lab.protocol.soap import WsmanFaultError, WsmanRequest
 
 _FRAGMENT_BYTES = 32_768
@@ -67,7 +67,10 @@ class PsrpShell(Shell):
 
     async def receive(self, command_id: str, *, timeout: float, room: int) -> Output:
         exit_code: int | None = None
-        if command_id:
+        if command_id and (endless := self.host.strikes("receive", "endless")):
+            self._find(command_id).pipeline.write_output((await noise(endless, room=room // 2)).decode())
+            self._collect()
+        elif command_id:
             exit_code = await finished(self._find(command_id).run, timeout=timeout)
         elif not self._outgoing[""]:
             await asyncio.sleep(timeout)
@@ -134,6 +137,8 @@ class PsrpShell(Shell):
                 input=tuple(pipeline.input),
             )
             execution = await self.runner.run(self.host, invocation)
+        if self.host.strikes("receive", "endless"):
+            return execution.exit_code
         self._write(pipeline.pipeline, execution)
         return execution.exit_code
 

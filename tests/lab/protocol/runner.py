@@ -23,7 +23,7 @@ class Runner:
         host.counters.powershell_processes += invocation.processes
         loop = asyncio.get_running_loop()
         execution = await loop.run_in_executor(self.pool, self._handler.execute, invocation)
-        return host.faults.damage(execution)
+        return host.faults.damage(execution, commands=host.counters.commands)
 
     def close(self) -> None:
         self.pool.shutdown(wait=False, cancel_futures=True)

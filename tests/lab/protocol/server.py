@@ -193,7 +193,10 @@ class LabServer:
         return {}
 
     async def _post_execute(self, body: dict[str, Any]) -> dict[str, Any]:
-        """What the ssh program asks: ``{"host", "user", "command", "stdin"}``, stdin in base64."""
+        """What the ssh program asks: ``{"host", "user", "command", "stdin"}``, stdin in base64.
+
+        ``endless`` in the answer: the program has to print for ever instead.
+        """
         try:
             arguments = {key: str(body[key]) for key in ("host", "user", "command", "stdin")}
             stdin = base64.b64decode(arguments["stdin"], validate=True)
@@ -207,8 +210,11 @@ class LabServer:
             command=arguments["command"],
             stdin=stdin,
         )
+        host = self._hosts.find(arguments["host"])
+        endless = host.strikes("receive", "endless") if host is not None else None
         return {
             "exit_code": execution.exit_code,
+            "endless": {"bytes": endless.keep_bytes, "seconds": endless.seconds} if endless else None,
             "stdout": base64.b64encode(execution.stdout).decode(),
             "stderr": base64.b64encode(execution.stderr).decode(),
         }

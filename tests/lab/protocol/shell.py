@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from lab.protocol import soap
+from lab.protocol.faults import NOISE_LINE, Fault
 from lab.protocol.hosts import HostState
 from lab.protocol.runner import Runner
 from lab.protocol.soap import WsmanFaultError, WsmanRequest
@@ -51,6 +52,13 @@ class Shell(ABC):
     @abstractmethod
     def signal(self, command_id: str) -> None:
         """The client is done with a command."""
+
+
+async def noise(endless: Fault, *, room: int) -> bytes:
+    """The next piece of an output that has no end, at most ``room`` bytes of it."""
+    await asyncio.sleep(endless.seconds)
+    size = min(endless.keep_bytes or room, room)
+    return (NOISE_LINE * (size // len(NOISE_LINE) + 1))[:size]
 
 
 def timed_out() -> WsmanFaultError:

@@ -21,6 +21,7 @@ WSMAN = "http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd"
 SHELL = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell"
 POWERSHELL = "http://schemas.microsoft.com/powershell"
 _FAULT = "http://schemas.microsoft.com/wbem/wsman/1/wsmanfault"
+_WMI_ERROR = "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/MSFT_WmiError"
 
 OPERATION_TIMEOUT = 2150858793
 """0x80338029: nothing happened within the request's OperationTimeout."""
@@ -30,6 +31,8 @@ ENVELOPE_TOO_LARGE = 2150859025
 """0x80338111: the request exceeds MaxEnvelopeSizekb."""
 INVALID_REQUEST = 2150858752
 """0x80338000: the request is not a valid WS-Management message."""
+QUOTA_MAX_OPERATIONS = 2150859174
+"""0x803381A6: the user has as many operations running as the host allows. Windows tells it as an error of WMI."""
 INTERNAL_ERROR = 2150859120
 """0x80338170: the provider could not do its work."""
 
@@ -104,12 +107,20 @@ def response(request: WsmanRequest, *, action: str, body: str) -> bytes:
 
 def fault(code: int, reason: str, *, machine: str, relates_to: str = "") -> bytes:
     """The answer that goes with HTTP 500."""
+    detail = (
+        f'<f:WSManFault xmlns:f="{_FAULT}" Code="{code}" Machine={quoteattr(machine)}>'
+        f"<f:Message>{escape(reason)}</f:Message></f:WSManFault>"
+    )
+    if code == QUOTA_MAX_OPERATIONS:
+        detail = (
+            f'<p:MSFT_WmiError xmlns:p="{_WMI_ERROR}"><p:Message>{escape(reason)}</p:Message>'
+            f"<p:MessageID>HRESULT 0x{code:08x}</p:MessageID><p:error_Code>{code}</p:error_Code></p:MSFT_WmiError>"
+        )
     body = (
         "<s:Fault><s:Code><s:Value>s:Receiver</s:Value><s:Subcode><s:Value>"
         f"{'w:TimedOut' if code == OPERATION_TIMEOUT else 'w:InternalError'}</s:Value></s:Subcode></s:Code>"
         f'<s:Reason><s:Text xml:lang="en-US">{escape(reason)}</s:Text></s:Reason>'
-        f'<s:Detail><f:WSManFault xmlns:f="{_FAULT}" Code="{code}" Machine={quoteattr(machine)}>'
-        f"<f:Message>{escape(reason)}</f:Message></f:WSManFault></s:Detail></s:Fault>"
+        f"<s:Detail>{detail}</s:Detail></s:Fault>"
     )
     return _envelope(action=f"{ADDRESSING}/fault", relates_to=relates_to, body=body)
 

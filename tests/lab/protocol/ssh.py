@@ -79,15 +79,15 @@ async def _run(host: HostState, runner: Runner, *, command: str, stdin: bytes) -
 
 
 async def _strike(host: HostState, stage: Stage, *, user: str) -> None:
-    if delay := host.faults.take(stage, "delay"):
+    if delay := host.strikes(stage, "delay"):
         await asyncio.sleep(delay.seconds)
-    if host.faults.take(stage, "refuse"):
+    if host.strikes(stage, "refuse"):
         if stage == "connect":
             raise _ConnectionLostError(f"ssh: connect to host {host.name} port 22: Connection refused")
         raise _ConnectionLostError(f"Connection to {host.name} closed by remote host.")
-    if host.faults.take(stage, "disconnect") or host.faults.take(stage, "http_error"):
+    if any(host.strikes(stage, kind) for kind in ("reset", "disconnect", "http_error")):
         raise _ConnectionLostError(f"Connection to {host.name} closed by remote host.")
-    if host.faults.take(stage, "auth"):
+    if host.strikes(stage, "auth"):
         raise _permission_denied(host, user)
 
 

@@ -13,7 +13,9 @@ import base64
 import getopt
 import http.client
 import json
+import os
 import sys
+import time
 
 _OPTIONS = "46AaCfGgKkMNnqsTtVvXxYyB:b:c:D:E:e:F:I:i:J:L:l:m:O:o:P:p:Q:R:S:W:w:"
 _FAILED = 255
@@ -52,10 +54,24 @@ def main(arguments: list[str]) -> int:
         return _fail(f"ssh: connect to host {host} port {port}: {error}")
     if response.status != http.client.OK:
         return _fail(f"ssh: {answer.get('error', response.reason)}")
+    if answer["endless"]:
+        return _print_for_ever(size=answer["endless"]["bytes"] or 65536, seconds=answer["endless"]["seconds"])
     sys.stdout.buffer.write(base64.b64decode(answer["stdout"]))
     sys.stderr.buffer.write(base64.b64decode(answer["stderr"]))
     # A process of Linux ends with 8 bits; an exit code of Windows has 32, and sshd passes them on.
     return int(answer["exit_code"]) & 0xFF
+
+
+def _print_for_ever(*, size: int, seconds: float) -> int:
+    line = b"A program of this server prints this line again and again.\r\n"
+    piece = (line * (size // len(line) + 1))[:size]
+    try:
+        while True:
+            sys.stdout.buffer.write(piece)
+            sys.stdout.buffer.flush()
+            time.sleep(seconds)
+    except BrokenPipeError:
+        os._exit(_FAILED)
 
 
 def _fail(message: str) -> int:

@@ -14,7 +14,7 @@ from lab.protocol import powershell, soap
 from lab.protocol.handler import Execution, Invocation
 from lab.protocol.hosts import HostState
 from lab.protocol.runner import Runner
-from lab.protocol.shell import Output, Shell, finished, no_such
+from lab.protocol.shell import Output, Shell, finished, no_such, noise
 from lab.protocol.soap import WsmanFaultError, WsmanRequest
 
 
@@ -53,6 +53,8 @@ class WinrsShell(Shell):
 
     async def receive(self, command_id: str, *, timeout: float, room: int) -> Output:
         command = self._find(command_id)
+        if endless := self.host.strikes("receive", "endless"):
+            return Output(streams=[("stdout", await noise(endless, room=room))], exit_code=None)
         execution = await finished(command.run, timeout=timeout)
         if command.unread is None:
             streams = [("stdout", execution.stdout), ("stderr", execution.stderr)]

@@ -239,6 +239,23 @@ def test_the_way_back_gives_everybody_its_old_certificate_and_a_next_run_goes_fo
     assert len(found.outside.requests()) == 3
 
 
+@pytest.mark.parametrize("way", ["there", "back"])
+def test_the_run_says_that_nobody_else_of_a_pool_runs_while_its_services_restart(
+    way: str, tmp_path: pathlib.Path
+) -> None:
+    found = fleet(front_ends=2)
+    controller = Controller(found, tmp_path)
+    if way == "back":
+        controller.run()
+        found.settle()
+    found.deployment.hosts["fe02"].services.begin_stop("RTCDATAMCU")
+    found.settle()
+    results = controller.run() if way == "there" else controller.put_back()
+    (warning,) = results.warnings
+    assert warning.startswith("fe01 is the only member of pool01.contoso.example that is known to run (fe02: stopped)")
+    assert warning in text_of(controller)
+
+
 # ---- files of a run
 
 

@@ -148,6 +148,44 @@ def test_a_server_without_evidence_says_so(places: list[pathlib.Path]) -> None:
     assert ask(places, in_run=False).failure is None
 
 
+@pytest.mark.parametrize(
+    ("run_id", "ended", "missed"),
+    [
+        ("20260308T130000Z-000000", False, True),
+        ("20260308T130000Z-000000", True, False),
+        # Another run has read it since, or this one before it died.
+        ("20260308T110000Z-ffffff", False, False),
+        ("20260308T120000Z-abcdef", False, False),
+    ],
+    ids=["killed", "ended", "read since", "read by it"],
+)
+def test_a_run_that_did_not_come_to_its_end_has_missed_whom_it_did_not_read(
+    places: list[pathlib.Path], run_id: str, ended: bool, missed: bool
+) -> None:
+    keep(places[1], read_at(e.READ), read_at(e.READ, "fe02"))
+    run = Run(str(places[2]), run_id)
+    run.save_hosts(["fe01", "fe09"])
+    if ended:
+        run.save_judgement(f.judge(e.front_end()).judgement, "before")
+    failure = ask(places).failure
+    assert (failure is not None) == missed
+    if failure:
+        assert f"The run {run_id} was to read this server, has not done so" in failure.message
+    # Whom it was not to read, it has not missed.
+    assert ask(places, "fe02").failure is None
+    unknown = ask(places, "fe09").failure
+    assert unknown is not None
+    assert unknown.kind == ("no_evidence" if ended else "failed")
+
+
+def test_a_failure_that_a_killed_run_has_noted_is_told_and_not_that_it_was_killed(places: list[pathlib.Path]) -> None:
+    run_id = "20260308T130000Z-000000"
+    keep(places[1], read_at(e.READ))
+    Run(str(places[2]), run_id).save_hosts(["fe01"])
+    fail(places[2], "fe01", run_id)
+    assert ask(places).failure == f.UNREACHABLE
+
+
 def test_a_damaged_failure_is_named(places: list[pathlib.Path]) -> None:
     fail(places[1], "fe01", "20260308T130000Z-abcdef")
     path = next(places[1].glob("runs/*/before/failures/fe01.json"))
@@ -254,8 +292,9 @@ def test_slices_judge_as_the_whole_and_a_conflict_is_a_finding(places: list[path
     run = Run(str(own), "20260308T120010Z-abcdef")
     merged, conflicts = judge_saved(run, hosts, [str(first), str(second)], now=f.NOW, version="0.0.0")
     assert conflicts == {}
-    assert merged.judgement == f.judge(*fleet).judgement
     assert run.judgement("before") == merged.judgement
+    asked = tuple(item for item in merged.judgement.findings if item.id != "KB4023993-CHAIN-NOT-ASKED")
+    assert dataclasses.replace(merged.judgement, findings=asked) == f.judge(*fleet).judgement
 
     keep(second, read_at(e.READ, "fe01", edge_pool=edges, cert=GOOD))
     merged, conflicts = judge_saved(run, hosts, [str(first), str(second)], now=f.NOW, version="0.0.0")
@@ -263,3 +302,26 @@ def test_slices_judge_as_the_whole_and_a_conflict_is_a_finding(places: list[path
     assert f.verdict(merged, "fe01") == "not_assessed"
     finding = next(item for item in merged.judgement.findings if item.host == "fe01")
     assert (finding.id, finding.evidence) == ("KB4023993-NOT-ASSESSED", (conflicts["fe01"],))
+
+
+def test_front_ends_that_nobody_asked_about_a_peer_are_named_and_asked_next_time(places: list[pathlib.Path]) -> None:
+    """Each slice has asked its own Front End about its own certificate alone."""
+    certificates = {name: c.certificate("both", e.full(name)) for name in ("fe01", "fe02")}
+    for place, (name, own) in zip(places[1:], certificates.items(), strict=True):
+        keep(place, e.front_end(name, cert=own, chain_checks=(e.chain_check(own),)))
+    names = tuple(certificates)
+    hosts = Hosts(all=names, in_run=frozenset(names), inventory=lambda _name: NOBODY)
+    run = Run(str(places[0]), "20260308T130000Z-abcdef")
+    assessment, _conflicts = judge_saved(run, hosts, [str(p) for p in places[1:]], now=f.NOW, version="0.0.0")
+    found = {x.host: x.evidence for x in assessment.judgement.findings if x.id == "KB4023993-CHAIN-NOT-ASKED"}
+    marks = {name: c.mark(own) for name, own in certificates.items()}
+    assert found == {"fe01": (f"{marks['fe02']} of fe02",), "fe02": (f"{marks['fe01']} of fe01",)}
+    for name in names:
+        known = Run(str(places[0]), "20260309T130000Z-abcdef").known_peers(name)
+        assert {mark for mark, _der, _issuers in known.certificates} == set(marks.values())
+    # A run over all of them has asked each about all, and says nothing.
+    for name, own in certificates.items():
+        checks = tuple(map(e.chain_check, certificates.values()))
+        keep(places[0], e.front_end(name, cert=own, chain_checks=checks, collected_utc="2026-03-08T12:00:06Z"))
+    assessment, _conflicts = judge_saved(run, hosts, [], now=f.NOW, version="0.0.0")
+    assert not [x for x in assessment.judgement.findings if x.id == "KB4023993-CHAIN-NOT-ASKED"]
