@@ -5,7 +5,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help bench demo docs test lint sanity lab molecule environment
+.PHONY: help bench demo docs fuzz test lint sanity lab molecule environment
 
 # The Python to start with. .venv is made with it if it is supported, else with the first supported one found.
 PYTHON ?= python3
@@ -15,6 +15,10 @@ SCENARIO ?= demo
 TIERS ?=
 # For `make bench`: only these parts
 PARTS ?=
+# For `make fuzz`: how long each target runs; only this target; only this input of it (base64, or @FILE)
+SECONDS ?= 300
+TARGET ?=
+INPUT ?=
 
 COLLECTIONS := $(CURDIR)/playbooks/collections
 RUN_TIERS := .venv/bin/python tests/tools/tiers.py
@@ -40,6 +44,9 @@ test: environment  ## all that CI runs: lint, all tests, the ansible-core matrix
 bench: environment  ## what runs cost the controller, measured; only some of it with PARTS="judging bare stock server growth"
 	@$(PYTHON) tests/tools/environments.py awx
 	@PYTHONPATH="$(CURDIR)/tests:$(COLLECTIONS)" .venv/bin/python -m benchmark $(PARTS)
+
+fuzz: environment  ## fuzz all that reads foreign data, SECONDS=300 each; only one with TARGET=..., one input with INPUT=...
+	@FUZZ_SECONDS='$(SECONDS)' FUZZ_TARGET='$(TARGET)' FUZZ_INPUT='$(INPUT)' $(RUN_TIERS) fuzz
 
 docs: environment  ## the documentation site in build/docs, nothing but files
 	@.venv/bin/python tests/tools/docs_site.py

@@ -23,6 +23,9 @@ import typing as t
 Decoder = t.Callable[[t.Any], t.Any]
 _T = t.TypeVar("_T")
 _NOTHING: t.Final = type(None)
+# What Windows counts with. Of larger ones Python cannot even write every sum down.
+_LEAST: t.Final = -(2**63)
+_MOST: t.Final = 2**64 - 1
 
 
 class CodecError(ValueError):
@@ -124,12 +127,16 @@ def _string(data: t.Any) -> str:
 def _integer(data: t.Any) -> int:
     if isinstance(data, bool) or not isinstance(data, int):
         raise _misfit("a whole number", data)
+    if not _LEAST <= data <= _MOST:
+        raise _MisfitError("expected a whole number of at most 64 bits, found a larger one")
     return data
 
 
 def _number(data: t.Any) -> float:
     if isinstance(data, bool) or not isinstance(data, (int, float)):
         raise _misfit("a number", data)
+    if not _LEAST <= data <= _MOST:
+        raise _MisfitError("expected a number of at most 64 bits, found another")
     return float(data)
 
 

@@ -26,7 +26,7 @@ import urllib.parse
 _TEMPORARY: t.Final = "sfb_kb4023993-"
 # A file name has 255 bytes, and something follows.
 _LONGEST: t.Final = 180
-_RUN_ID: t.Final = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}\Z")
+_RUN_ID: t.Final = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}\Z", re.ASCII)
 
 
 class StateError(ValueError):
@@ -59,8 +59,12 @@ def run_directory(state_dir: str, run_id: str) -> pathlib.Path:
 
     :raises StateError: ``run_id`` is not one of ours (it becomes part of a path).
     """
-    if not _RUN_ID.match(run_id):
-        raise StateError(f"The run id {run_id[:60]!r} is not of the form 20260131T235959Z-1a2b3c.")
+    try:
+        if not _RUN_ID.match(run_id):
+            raise ValueError
+        began(run_id)
+    except ValueError:
+        raise StateError(f"The run id {run_id[:60]!r} is not of the form 20260131T235959Z-1a2b3c.") from None
     return pathlib.Path(state_dir) / "runs" / run_id
 
 

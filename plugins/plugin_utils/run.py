@@ -23,6 +23,7 @@ Beside the runs, ``peers/HOST.json``: what a Front End was last asked about its 
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 import pathlib
 import typing as t
@@ -185,7 +186,13 @@ class Run:
 
     def waivers(self) -> tuple[Waiver, ...]:
         """The waivers as they were checked when the run began."""
-        found = self._load(_Waivers, self.directory / "waivers.json")
+        path = self.directory / "waivers.json"
+        found = self._load(_Waivers, path)
+        try:
+            for waiver in found.waivers if found else ():
+                datetime.date.fromisoformat(waiver.expires)
+        except ValueError as error:
+            raise RunError(f"{path} cannot be used: {error}. Run the playbook again from the start.") from None
         return found.waivers if found else ()
 
     @property
@@ -204,6 +211,10 @@ class Run:
             text = self.plan_path.read_text("utf-8")
         except FileNotFoundError:
             return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise PlanError(
+                f"{self.plan_path} cannot be read: {error}. Run the playbook again from the start."
+            ) from None
         return read_plan(text, where=str(self.plan_path), around=around), plan_hash(text)
 
     def save_outcome(self, name: str, step: Step, outcome: Outcome) -> None:

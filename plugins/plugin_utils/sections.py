@@ -248,12 +248,14 @@ def _first_sections(values: dict[str, t.Any], sections: t.Collection[str]) -> di
 
 def _dotnet(values: dict[str, t.Any]) -> DotnetEvidence:
     release = values.get("release")
-    number = release.value.data if release and release.value and release.value.kind == "dword" else None
+    value = release.value if release and release.value and release.value.kind == "dword" else None
     dlls = tuple(
         _system_dll(dll, values[f"dll {dll.path}"], values[f"search {dll.path}"])
         for dll in knowledge.system_dlls()
         if f"dll {dll.path}" in values and f"search {dll.path}" in values
     )
+    # One with more bytes than a number has is handed out as bytes.
+    number = value.data if value and isinstance(value.data, int) else None
     return DotnetEvidence(release=number, system_dlls=dlls, updates=values.get("updates"), reboot=_reboot_signs(values))
 
 
@@ -264,7 +266,7 @@ def _reboot_signs(values: dict[str, t.Any]) -> RebootSigns:
     reply = values.get("reboot renames")
     if reply is None:
         return RebootSigns(servicing=servicing, updates=updates, renames=None)
-    held = reply.value.data if reply.value and reply.value.kind == "multi_string" else ()
+    held = reply.value.data if reply.value and isinstance(reply.value.data, tuple) else ()
     # Pairs of a file and what it becomes; an empty one is a file that goes. NT names begin with \??\, one that takes the place of another
     # with !.
     files = [name.lstrip("!").removeprefix("\\??\\") for name in held if name]

@@ -25,6 +25,8 @@ MAX_BYTES: t.Final = 1024 * 1024
 SOON_DAYS: t.Final = 30
 _MAX_WAIVERS: t.Final = 5000
 _MAX_PROBLEMS: t.Final = 10
+# Values of YAML: the list, and of each waiver itself and its entries, each with its name.
+_MAX_VALUES: t.Final = 1 + _MAX_WAIVERS * 20
 _LENGTHS: t.Final = {"finding": 100, "host": 300, "pool": 300, "reason": 500, "owner": 200, "expires": 10}
 _ALWAYS: t.Final = ("finding", "reason", "owner", "expires")
 _DATE: t.Final = re.compile(r"\d{4}-\d\d-\d\d\Z")
@@ -64,7 +66,12 @@ class WaiverUse:
 class _Loader(yaml.BaseLoader):
     """Every scalar is text and no tag means anything. Without references, which make a small file large, and repeated keys."""
 
+    values = 0
+
     def compose_node(self, parent: t.Any, index: t.Any) -> t.Any:
+        self.values += 1
+        if self.values > _MAX_VALUES:
+            raise yaml.MarkedYAMLError(problem=f"there is more in it than {_MAX_WAIVERS} waivers can have")
         if self.check_event(yaml.AliasEvent):
             raise yaml.MarkedYAMLError(problem="references (*name) are not allowed")
         return super().compose_node(parent, index)
@@ -179,7 +186,7 @@ def _load(text: str, where: str) -> t.Any:
         mark = error.problem_mark
         at = f", line {mark.line + 1}" if mark else ""
         raise WaiverError(f"{where}{at}: {one_line(error.problem or 'this is not YAML', 200)}.") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else one_line(str(error), 200)
         raise WaiverError(f"{where} is not YAML: {reason}.") from None
 

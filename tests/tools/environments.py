@@ -37,7 +37,8 @@ class Environment:
 
     ``pythons`` are the versions that may carry it, the preferred first; with ``any_python`` the one that runs this
     script is preferred (``make PYTHON=python3.12`` is a choice). ``files`` are requirement files and ``packages``
-    further requirements; ``lowest`` installs the lower bounds of the files themselves.
+    further requirements; ``lowest`` installs the lower bounds of the files themselves. ``ready_made`` is a package that is never built
+    from source: without a wheel for Python and machine there is no such environment.
     """
 
     folder: str
@@ -46,6 +47,7 @@ class Environment:
     packages: tuple[str, ...] = ()
     any_python: bool = False
     lowest: bool = False
+    ready_made: str = ""
 
     @property
     def bin(self) -> Path:
@@ -112,6 +114,15 @@ ENVIRONMENTS = {
         packages=("ansible-rulebook~=1.3", "ansible-core~=2.19.0"),
         any_python=True,
     ),
+    # atheris is libFuzzer built for one Python and machine, the newest for each chosen by pip; from source it would need LLVM's.
+    "fuzz": Environment(
+        folder=".venvs/fuzz",
+        pythons=("3.11", "3.12", "3.13", "3.14"),
+        files=("requirements.txt", "tests/requirements.txt"),
+        packages=("atheris>=2.3",),
+        ready_made="atheris",
+        any_python=True,
+    ),
     "core-2.16": Environment(
         folder=".venvs/core-2.16",
         pythons=("3.10", "3.11", "3.12"),
@@ -153,7 +164,17 @@ def ensure(name: str) -> Environment:
     if _version(python) not in environment.pythons or not _succeeds([python, "-m", "pip", "--version"]):
         base = _find_python(environment)
         _run([base, "-m", "venv", "--clear", ROOT / environment.folder])
-    _run([python, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", *_pip(environment)])
+    try:
+        _run(
+            [python, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", *_pip(environment)]
+        )
+    except InstallError as error:
+        if f"No matching distribution found for {environment.ready_made or '?'}" not in str(error):
+            raise
+        raise UnavailableError(
+            f"pip finds no wheel of {environment.ready_made} for Python {python_version(environment)} on this machine, and from source it "
+            f"is not built. Take another Python (make PYTHON=python3.12), after removing {environment.folder}."
+        ) from None
     stamp.write_text(wanted, encoding="ascii")
     print(f"environment {name}: ready in {environment.folder} ({time.monotonic() - started:.0f} s)", flush=True)
     return environment
@@ -190,6 +211,8 @@ def _hash(environment: Environment) -> str:
 
 def _pip(environment: Environment) -> list[str]:
     arguments = list(environment.packages)
+    if environment.ready_made:
+        arguments += ["--only-binary", environment.ready_made]
     for file in environment.files:
         if environment.lowest:
             lines = (ROOT / file).read_text(encoding="utf-8").splitlines()

@@ -31,10 +31,13 @@ _IN_CI = os.environ.get("CI") == "true"
 _TOOLS = "tests/tools"
 _BROWSER = "tests/unit/report/test_html_browser.py"
 # Code of the tests that is more than tests.
-_TYPED_TESTS = ("awx", "benchmark", "documentation", "eda", "lab", "contract", "wine", "powershell.lint")
+_TYPED_TESTS = ("awx", "benchmark", "documentation", "eda", "fuzz", "lab", "contract", "wine", "powershell.lint")
 _MAIN = ENVIRONMENTS["main"]
 _QUALITY = ENVIRONMENTS["quality"]
 _MOLECULE = ENVIRONMENTS["molecule"]
+_FUZZ = ENVIRONMENTS["fuzz"]
+# How long each target runs in `make test`, and how long its longest inputs are.
+_FUZZ_SECONDS, _FUZZ_BYTES = 2, 100_000
 
 
 @dataclass
@@ -60,6 +63,7 @@ class Check:
     command: tuple[str, ...]
     environment: Environment = _MAIN
     variables: dict[str, str] = field(default_factory=dict)
+    seconds: int = _TIME_LIMIT_SECONDS
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,31 @@ def _molecule() -> Outcome:
     variables = {"ANSIBLE_HOME": str(ROOT / "build" / "molecule-home"), "NO_COLOR": "1"}
     test = ("molecule", "test", "--no-command-borders", "--scenario-name")
     return _checks(*(Check(f"molecule {name}", (*test, name), _MOLECULE, variables) for name in scenarios))
+
+
+def _fuzz() -> Outcome:
+    """Every reader of foreign data under the fuzzer; ``make fuzz`` says for how long, which one, and with which input alone."""
+    targets = sorted(path.stem for path in (ROOT / "tests" / "fuzz" / "targets").glob("[!_]*.py"))
+    wanted, single = os.environ.get("FUZZ_TARGET", ""), os.environ.get("FUZZ_INPUT", "")
+    if wanted and wanted not in targets:
+        return Outcome(failed=1, reasons=[f"there is no target {wanted}; there are {', '.join(targets)}"])
+    if single and not wanted:
+        return Outcome(failed=1, reasons=["an input needs its target: make fuzz TARGET=... INPUT=..."])
+    long = int(os.environ.get("FUZZ_SECONDS") or 0)
+    seconds = long or _FUZZ_SECONDS
+    command = ["python", "-m", "fuzz", "--seconds", str(seconds)]
+    command += ["--keep"] if long else ["--stretched", str(_FUZZ_BYTES)]
+    command += ["--input", single] if single else []
+    chosen = [wanted] if wanted else targets
+    paths = os.pathsep.join(map(str, (ROOT / "tests", ROOT / "playbooks" / "collections")))
+    limit = seconds + _TIME_LIMIT_SECONDS
+    outcome = _checks(
+        *(Check(f"fuzz {name}", (*command, name), _FUZZ, {"PYTHONPATH": paths}, limit) for name in chosen)
+    )
+    if not single:
+        figures = [ROOT / "build" / "fuzzing" / name / "figure.txt" for name in chosen]
+        outcome.figures += [f"fuzzing, {path.read_text('utf-8').strip()}" for path in figures if path.is_file()]
+    return outcome
 
 
 def _galaxy() -> Outcome:
@@ -213,6 +242,7 @@ def _tiers() -> list[Tier]:
     return [
         Tier("lint", ("main", "quality", "awx"), _lint),
         Tier("unit", ("main",), _pytest("unit", f"--ignore={_BROWSER}", "tests/unit")),
+        Tier("fuzz", ("main", "fuzz"), _fuzz),
         Tier("browser", ("main", "chromium"), _pytest("browser", _BROWSER)),
         Tier("powershell", ("main",), _pytest("powershell", "-m", "not wine", "tests/powershell", "tests/contract")),
         Tier("wine", ("main", "wine"), _pytest("wine", "-m", "wine", "tests/wine", "tests/contract")),
@@ -268,12 +298,18 @@ def _checks(*checks: Check) -> Outcome:
 def _capture(check: Check) -> tuple[int, str, float]:
     started = time.monotonic()
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
-        code = _execute(check.command, _variables(check.environment, check.variables), output)
+        variables = _variables(check.environment, check.variables)
+        code = _execute(check.command, variables, output, check.seconds)
         output.seek(0)
         return code, output.read(), time.monotonic() - started
 
 
-def _execute(command: Sequence[str], variables: dict[str, str], output: IO[str] | None = None) -> int:
+def _execute(
+    command: Sequence[str],
+    variables: dict[str, str],
+    output: IO[str] | None = None,
+    seconds: int = _TIME_LIMIT_SECONDS,
+) -> int:
     # In a session of its own, so that the time limit also ends what the command started.
     process = subprocess.Popen(
         command,
@@ -285,9 +321,9 @@ def _execute(command: Sequence[str], variables: dict[str, str], output: IO[str] 
         start_new_session=True,
     )
     try:
-        return process.wait(timeout=_TIME_LIMIT_SECONDS)
+        return process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
-        print(f"{command[0]} did not end within {_TIME_LIMIT_SECONDS} s and is stopped.", file=output, flush=True)
+        print(f"{command[0]} did not end within {seconds} s and is stopped.", file=output, flush=True)
         return 1
     finally:
         if process.poll() is None:

@@ -37,7 +37,7 @@ class Tree:
 LEAVES = st.builds(
     Leaf,
     text=st.text(max_size=8),
-    number=st.integers(),
+    number=st.integers(-(2**63), 2**64 - 1),
     flag=st.booleans(),
     raw=st.binary(max_size=8),
     choice=st.sampled_from(["a", "b"]),
@@ -49,7 +49,10 @@ TREES = st.recursive(
         leaves=st.lists(LEAVES, max_size=2).map(tuple),
         by_name=st.dictionaries(st.text(max_size=4), LEAVES, max_size=2),
         maybe=st.none() | LEAVES,
-        data=st.none() | st.text(max_size=4) | st.integers() | st.lists(st.text(max_size=3), max_size=2).map(tuple),
+        data=st.none()
+        | st.text(max_size=4)
+        | st.integers(-(2**63), 2**64 - 1)
+        | st.lists(st.text(max_size=3), max_size=2).map(tuple),
     ),
     lambda children: st.builds(Tree, name=st.text(max_size=4), below=st.lists(children, max_size=2).map(tuple)),
     max_leaves=4,
@@ -84,6 +87,8 @@ def test_any_other_json_is_refused_with_a_codec_error_or_is_a_whole_record(data:
         ({"text": 5}, "Leaf.text: expected text, found int"),
         ({"number": True}, "Leaf.number: expected a whole number, found bool"),
         ({"number": 1.0}, "Leaf.number: expected a whole number, found float"),
+        ({"number": 2**64}, "Leaf.number: expected a whole number of at most 64 bits"),
+        ({"number": -(2**63) - 1}, "Leaf.number: expected a whole number of at most 64 bits"),
         ({"flag": 1}, "Leaf.flag: expected true or false, found int"),
         ({"flag": "true"}, "Leaf.flag: expected true or false, found str"),
         ({"raw": "not base64!"}, "Leaf.raw: expected base64 text"),

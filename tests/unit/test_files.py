@@ -168,7 +168,17 @@ def test_run_ids_sort_by_time_and_are_each_their_own() -> None:
 
 
 @pytest.mark.parametrize(
-    "run_id", ["", "..", "../x", "20260101T000000Z-abcdeg", "20260101T000000Z-abcdef/..", "20260101T000000Z-abcdef\n"]
+    "run_id",
+    [
+        "",
+        "..",
+        "../x",
+        "20260101T000000Z-abcdeg",
+        "20260101T000000Z-abcdef/..",
+        "20260101T000000Z-abcdef\n",
+        "99999999T999999Z-abcdef",
+        "٢٠٢٦٠١٠١T000000Z-abcdef",
+    ],
 )
 def test_a_run_id_from_outside_never_becomes_another_path(run_id: str) -> None:
     with pytest.raises(StateError, match="is not of the form"):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 import typing as t
 
 import pytest
@@ -212,6 +213,13 @@ def test_the_appcontext_switch_in_the_registry_needs_dotnet_4_6_and_the_text_tru
 def test_the_switch_in_the_configuration_file_is_read_as_dotnet_reads_it(config: str | bytes, valid: bool) -> None:
     judged = of(e.opt_outs(config=config), dotnet=e.dotnet(release=528040))
     assert ["appcontext_config"] * valid == [o.id for o in judged.valid]
+
+
+def test_a_configuration_file_of_open_comments_is_read_quickly() -> None:
+    started = time.process_time()
+    for text in ("<!--" * 250_000, "<!---->" * 150_000 + e.config_switch().partition("?>")[2]):
+        of(e.opt_outs(config=text), dotnet=e.dotnet(release=528040))
+    assert time.process_time() - started < 5
 
 
 # ---- what could not be read

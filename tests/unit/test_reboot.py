@@ -9,8 +9,15 @@ import dataclasses
 import typing as t
 
 import pytest
-from ansible_collections.sfb.kb4023993.plugins.plugin_utils.evidence import from_text, to_text
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.evidence import InventoryFacts, from_text, to_text
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.findings import Finding
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.operations import (
+    RegistryRead,
+    RegistryReadReply,
+    RegistryValue,
+)
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.wire import Reply
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.sections import Batch, Header, first_evidence
 from builders.simulated import Simulated
 
 SERVICING: t.Final = r"SOFTWARE\Microsoft\Windows\CurrentVersion\Component Based Servicing\RebootPending"
@@ -19,6 +26,7 @@ SESSION_MANAGER: t.Final = r"SYSTEM\CurrentControlSet\Control\Session Manager"
 SYSTEM_DLL: t.Final = r"C:\Windows\Microsoft.NET\Framework64\v4.0.30319\System.dll"
 SPOOLER: t.Final = (r"\??\C:\Windows\System32\spool\V4Dirs\1.gpd", "")
 NEW_DLL: t.Final = (r"\??\C:\Windows\Temp\new.dll", rf"!\??\{SYSTEM_DLL}")
+FACTS: t.Final = InventoryFacts()
 OLD_DOTNET: t.Final = {"version": "4.5.2"}
 
 
@@ -124,3 +132,20 @@ def test_evidence_from_before_this_was_asked_is_still_evidence() -> None:
     text = to_text(old).replace(', "reboot": null', "")
     assert '"reboot"' not in text
     assert from_text(text, where="x") == old
+
+
+@pytest.mark.parametrize("value", ["dword", "multi_string", "binary"])
+def test_values_that_are_not_of_their_kind_leave_evidence_that_can_be_read_again(value: t.Any) -> None:
+    # A REG_DWORD of more bytes than a number has is handed out as bytes; a server in other hands says anything.
+    for data in (7, "AAAAAAAAAAAAAAAA", ("x", "")):
+        found = RegistryReadReply(key_exists=True, value=RegistryValue(name="Release", kind=value, data=data))
+        batch = Batch()
+        operation = RegistryRead(path=r"SOFTWARE\x", name="y")
+        for key in ("release", "reboot renames"):
+            batch.ask("dotnet", key, operation)
+        replies = [Reply(operation=operation, ms=1, value=found)] * 2
+        header = Header(collection_version="0", run_id="x", inventory_name="fe01", collected_utc="x", inventory=FACTS)
+        evidence = first_evidence(header, batch, replies, ["dotnet"])
+        assert from_text(to_text(evidence), where="x") == evidence
+        assert evidence.dotnet is not None
+        assert evidence.dotnet.release == (7 if (value, data) == ("dword", 7) else None)

@@ -22,6 +22,7 @@ from ansible_collections.sfb.kb4023993.plugins.plugin_utils.verify import HostRe
 from builders import certificates as c
 from builders import evidence as e
 from builders import fleets as f
+from builders import reports as r
 
 RUN_ID: t.Final = "20260308T120010Z-abcdef"
 EARLIER_RUN: t.Final = "20260301T120010Z-abcdef/before"
@@ -273,3 +274,16 @@ def test_a_damaged_file_of_a_run_is_named_with_what_to_do(text: str, run: Run) -
 def test_a_run_of_a_made_up_id_is_refused(tmp_path: pathlib.Path) -> None:
     with pytest.raises(StateError):
         Run(str(tmp_path), "../../etc")
+
+
+def test_a_plan_that_is_no_text_is_named_with_what_to_do(run: Run) -> None:
+    run.plan_path.parent.mkdir(parents=True)
+    run.plan_path.write_bytes(b"\x80\x81")
+    with pytest.raises(PlanError, match=r"plan\.json cannot be read: .*Run the playbook again"):
+        run.plan()
+
+
+def test_a_saved_waiver_without_a_day_is_named_with_what_to_do(run: Run) -> None:
+    run.save_waivers((r.waiver("NOT-ASSESSED", expires="some day"),))
+    with pytest.raises(RunError, match=r"waivers\.json cannot be used: .*Run the playbook again"):
+        run.waivers()

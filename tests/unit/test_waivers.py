@@ -174,8 +174,11 @@ def bomb() -> str:
         "%YAML 9.9\n---\n[]" * 3,
         "- " + "9" * 500_000,
         "[" + "a, " * 20_000 + "]",
+        '- "\\UFFFFFFFF"',
+        "[" + "a," * 500_000 + "]",
+        "- a\n" * 250_000,
     ],
-    ids=range(16),
+    ids=range(19),
 )
 def test_a_hostile_file_is_refused_quickly(hostile: str) -> None:
     start = time.process_time()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+import time
 import typing as t
 
 import pytest
@@ -202,7 +203,22 @@ def test_a_refused_batch_is_told_with_its_reason() -> None:
 
 def test_huge_numbers_of_a_server_stay_numbers() -> None:
     value = {"key_exists": True, "value": {"name": "x", "kind": "qword", "data": 2**64 - 1}}
-    assert read(document([{"ok": True, "ms": 10**30, "value": value}]), [READ])[0].value.value.data == 2**64 - 1
+    assert read(document([{"ok": True, "ms": 2**31 - 1, "value": value}]), [READ])[0].value.value.data == 2**64 - 1
+
+
+@pytest.mark.parametrize("ms", [-1, 2**31, int("9" * 4300)])
+def test_a_time_that_cannot_be_is_refused(ms: int) -> None:
+    # The sum of two such times has more digits than Python writes down, so evidence with it could not be kept.
+    assert kind(document([{**answer, "ms": ms} for answer in ANSWERED])) == "garbled"
+
+
+@pytest.mark.parametrize("blank", [" ", "\t", "\u2003", "\n", "\r", " \n"])
+def test_blanks_without_end_are_read_quickly(blank: str) -> None:
+    started = time.process_time()
+    long = blank * (1_000_000 // len(blank))
+    assert kind(long) == "missing"
+    check(read(long + document() + long))
+    assert time.process_time() - started < 5
 
 
 # ---- operations out

@@ -17,6 +17,7 @@ import socket
 import ssl
 import typing as t
 
+from .._certificate import Certificate, CertificateError
 from .check import Check, failed
 from .trust import look_at_certificate, trusting_context, untrusting_context
 from .way import Way
@@ -218,17 +219,15 @@ def _shown(way: Way) -> bytes:
 
 
 def _end_of(der: bytes | None) -> datetime.datetime | None:
-    from cryptography import x509
-
     try:
-        return x509.load_der_x509_certificate(der).not_valid_after_utc if der else None
-    except ValueError:
+        return Certificate(der).not_after if der else None
+    except CertificateError:
         return None
 
 
 def _date(text: str | None) -> datetime.datetime | None:
     try:
         found = email.utils.parsedate_to_datetime(text) if text else None
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return found.replace(tzinfo=datetime.timezone.utc) if found and found.tzinfo is None else found

@@ -12,6 +12,9 @@ import pathlib
 import ssl
 import typing as t
 
+from .._certificate import SUBJECT_ALTERNATIVE_NAME, Certificate, CertificateError
+from ..signing.names import NamesError, read_alternative_names
+
 # Numbers of OpenSSL (X509_V_ERR_...), which Python passes on.
 _NOT_YET_VALID: t.Final = 9
 _EXPIRED: t.Final = 10
@@ -113,16 +116,14 @@ class _Facts(t.NamedTuple):
 
 
 def _facts(der: bytes) -> _Facts | None:
-    from cryptography import x509
-
     try:
-        certificate = x509.load_der_x509_certificate(der)
-        issuer = certificate.issuer.rfc4514_string()
-    except ValueError:
+        certificate = Certificate(der)
+    except CertificateError:
         return None
     try:
-        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        names = [str(value) for kind in (x509.DNSName, x509.IPAddress) for value in found.get_values_for_type(kind)]
-    except (x509.ExtensionNotFound, ValueError):
-        names = []
-    return _Facts(certificate.not_valid_before_utc, certificate.not_valid_after_utc, issuer, names[:5])
+        values = certificate.raw.values(SUBJECT_ALTERNATIVE_NAME)
+        found = read_alternative_names(values[0]) if values else ()
+    except NamesError:
+        found = ()
+    names = [name.removeprefix("ip:") for name in found if name.startswith("ip:") or ":" not in name]
+    return _Facts(certificate.not_before, certificate.not_after, certificate.issuer, names[:5])

@@ -21,6 +21,8 @@ from .template import ATTRIBUTES, TEMPLATE_OID, number
 # Arcs of identifiers of templates: Microsoft's tools stay below 2^24.
 _SMALLEST_ARC: t.Final = 1_000_000
 _ARC_END: t.Final = 1 << 24
+# Of so many arcs hardly ever is one in use.
+_ATTEMPTS: t.Final = 10
 _FOREST_OID: t.Final = re.compile(r"1\.3\.6\.1\.4\.1\.311\.21\.8(\.\d{1,10}){1,10}\Z", re.ASCII)
 _SECURITY_GROUP: t.Final = 0x80000000
 _OID_CLASS: t.Final = "msPKI-Enterprise-Oid"
@@ -171,11 +173,15 @@ def new_oid(connection: Connection, forest: Forest) -> str:
             f"{forest.where}: {forest.oids} holds no identifier of the forest. It comes with the installation of the "
             "first enterprise CA; without one a template is of no use."
         )
-    while True:
+    for _attempt in range(_ATTEMPTS):
         arcs = [_SMALLEST_ARC + secrets.randbelow(_ARC_END - _SMALLEST_ARC) for _arc in range(2)]
         oid = f"{prefix}.{arcs[0]}.{arcs[1]}"
         if not users_of(connection, forest, oid) and not companions(connection, forest, oid=oid):
             return oid
+    raise ForestError(
+        f"{forest.where}: of {_ATTEMPTS} random identifiers below {prefix} each is said to be in use, which cannot be. Ask another domain "
+        "controller. Nothing was changed."
+    )
 
 
 def companion_dn(forest: Forest, oid: str) -> str:

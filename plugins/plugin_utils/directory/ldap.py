@@ -57,6 +57,8 @@ Method = t.Literal["simple", "ntlm", "kerberos"]
 _MAX_MESSAGE_BYTES: t.Final = 8 * 1024 * 1024
 _MAX_ENTRIES: t.Final = 2000
 _PAGE: t.Final = 500
+# A page may be shorter, even empty, but not all of those of a server that says for ever that there are more.
+_MAX_PAGES: t.Final = 100
 _MAX_BIND_STEPS: t.Final = 8
 _SUCCESS: t.Final = 0
 _BIND_IN_PROGRESS: t.Final = 14
@@ -145,7 +147,7 @@ class Connection:
         found: list[Entry] = []
         cookie = b""
         seconds = self.server.timeout
-        while True:
+        for _page in range(_MAX_PAGES):
             controls = [] if scope == "base" else [paged(_PAGE, cookie)]
             if descriptor is not None:
                 controls.append(sd_flags(descriptor))
@@ -163,6 +165,10 @@ class Connection:
                     cookie = message.outcome.cookie
             if not cookie:
                 return found
+        raise ProtocolError(
+            f"{self.server.where}: {doing} did not come to an end: after {_MAX_PAGES} pages the server says that there are more. "
+            "Ask another domain controller."
+        )
 
     def read(self, dn: str, attributes: Sequence[str], *, doing: str, descriptor: bool = False) -> Entry:
         """One object by its DN; with ``descriptor`` also its owner and permissions.

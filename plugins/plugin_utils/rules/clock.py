@@ -16,8 +16,9 @@ from ..evidence import Evidence
 from .times import format_time, parse_time
 
 _RUN: t.Final = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z")
-# A batch may begin that long after its evidence was dated.
-_TOLERANCE: t.Final = datetime.timedelta(minutes=5)
+# What counts as setting a clock. Time service and Kerberos keep a member of a domain within minutes; a clock that really was wrong is
+# wrong by hours at least. A batch may also begin some time after its evidence was dated.
+_TOLERANCE: t.Final = datetime.timedelta(hours=1)
 
 
 def on_clock_of(evidence: Evidence, controller_utc: str) -> str | None:

@@ -13,14 +13,14 @@ import warnings
 from contextlib import suppress
 
 from .._certificate import Certificate, CertificateError, bounded
+from .csr import LIBRARY_ERRORS
 
 with suppress(ImportError):
-    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 MAX_BYTES: t.Final = 1024 * 1024
 _MAX_CERTIFICATES: t.Final = 200
-_PEM: t.Final = re.compile(rb"-----BEGIN (CERTIFICATE|PKCS7|X509 CERTIFICATE)-----\s*([A-Za-z0-9+/=\s]+?)\s*-----END ")
+_PEM: t.Final = re.compile(rb"-----BEGIN (CERTIFICATE|PKCS7|X509 CERTIFICATE)-----([A-Za-z0-9+/=\s]*)-----END ")
 
 
 class BundleError(ValueError):
@@ -70,7 +70,7 @@ def _certificates(der: bytes) -> list[bytes]:
             warnings.simplefilter("ignore")
             inside = pkcs7.load_der_pkcs7_certificates(der)
         return [certificate.public_bytes(Encoding.DER) for certificate in inside]
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except LIBRARY_ERRORS:
         raise BundleError(
             f"it is neither a certificate nor a PKCS #7 file with certificates ({bounded(reason, 200)})"
         ) from None

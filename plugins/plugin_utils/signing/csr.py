@@ -42,7 +42,7 @@ MAX_BYTES = 256 * 1024
 _NAMES_OF_PEOPLE = ("other name:", "email:", "uri:", "directory name:", "registered id:")
 _ACCOUNT_SID = "1.3.6.1.4.1.311.25.2"
 _PEM = re.compile(
-    rb"-----BEGIN (NEW )?CERTIFICATE REQUEST-----\s*([A-Za-z0-9+/=\s]+?)\s*-----END (NEW )?CERTIFICATE REQUEST-----"
+    rb"-----BEGIN (NEW )?CERTIFICATE REQUEST-----([A-Za-z0-9+/=\s]*)-----END (NEW )?CERTIFICATE REQUEST-----"
 )
 
 

@@ -24,6 +24,8 @@ _NUMBER: t.Final = re.compile(r"(?<![\w.,:/-])(\d{1,10})(?![\w:/-]|[.,]\d)")
 _ENGLISH_ID: t.Final = re.compile(r"Your Request Id is (\d{1,10})\b", re.IGNORECASE)
 _TAG: t.Final = re.compile(r"<[!/]?\s{0,8}([A-Za-z]{0,16})[^<>]*>")
 _ID: t.Final = re.compile(r"\sid\s{0,8}=\s{0,8}[\"']?(loc\w{1,40})", re.IGNORECASE)
+# Python refuses to read numbers of thousands of digits; the largest character has seven.
+_ENDLESS: t.Final = re.compile(r"&#[0-9]{8,}")
 _RENEWALS: t.Final = re.compile(r"\bnRenewals\s*=\s*(\d{1,4})\s*;")
 _PENDING_IDS: t.Final = ("locinfonewreq", "locinfochkpnd")
 _DENIED_IDS: t.Final = ("locdenied", "locissrev")
@@ -53,7 +55,7 @@ class _Texts:
 
     def _add(self, part: str, text: str, silent: bool) -> None:
         if text and not silent:
-            self.by_id[part] = self.by_id.get(part, "") + " " + html.unescape(text)
+            self.by_id[part] = self.by_id.get(part, "") + " " + html.unescape(_ENDLESS.sub("", text))
 
     @property
     def visible(self) -> str:

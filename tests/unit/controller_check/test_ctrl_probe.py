@@ -19,6 +19,7 @@ import pytest
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.controller_check import probe
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.controller_check.check import Check
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.controller_check.probe import Offer, ProbeError
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.controller_check.trust import look_at_certificate
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.controller_check.way import Way
 from builders.certificates import issuing, key, root
 from cryptography.hazmat.primitives import serialization
@@ -95,6 +96,12 @@ def test_what_the_service_offers() -> None:
     assert offer.methods == {"negotiate", "credssp", "basic"}
     assert offer.date == datetime.datetime(2026, 6, 1, 12, tzinfo=datetime.timezone.utc)
     assert offer.status == 401
+
+
+@pytest.mark.parametrize("zone", ["Jun 99999999999999999999 12:00:00 GMT", "Jun 2026 12:00:00 +99999999999999999", "x"])
+def test_a_time_that_cannot_be_is_no_time(zone: str) -> None:
+    with serving(CHALLENGE.replace(b"Jun 2026 12:00:00 GMT", zone.encode("ascii"))) as port:
+        assert go(at(port)).date is None
 
 
 @pytest.mark.parametrize("name", ["fe01.invalid", "a..b"])
@@ -268,3 +275,24 @@ def test_a_host_that_knows_only_old_tls(tmp_path: pathlib.Path) -> None:
         check = problem(at(port, scheme="https", address="localhost", ca_file=str(ca_file)))
     assert "no TLS version that the controller accepts" in check.what
     assert "TLS 1.2" in check.next_step
+
+
+HARMED: t.Final = {
+    "of an unknown version": lambda der: der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x07", 1),
+    "with a name of an unknown kind of text": lambda der: der.replace(
+        b"\x06\x03\x55\x04\x03\x0c", b"\x06\x03\x55\x04\x03\x18"
+    ),
+    "cut": lambda der: der[:-10],
+    "none": lambda _der: b"",
+}
+
+
+@pytest.mark.parametrize("harm", HARMED)
+def test_a_certificate_that_cannot_be_read_is_refused_as_such(harm: str) -> None:
+    der = HARMED[harm](issuing().issue("fe01", dns_names=["fe01"], key=key("server")).der)
+    for code in (9, 10, 18, 20, 62):
+        error = ssl.SSLCertVerificationError("x")
+        error.verify_code, error.verify_message = code, "x"
+        what, step = look_at_certificate(der, error, name="fe01", ca_file="", connection="winrm")
+        assert what.startswith("The ")
+        assert step

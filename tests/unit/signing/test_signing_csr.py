@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -168,3 +169,12 @@ def _with(extension: x509.ExtensionType) -> bytes:
     builder = x509.CertificateSigningRequestBuilder().subject_name(pki.distinguished_name("edge01.contoso.example"))
     signed = builder.add_extension(extension, critical=False).sign(pki.shared_key("server that requests"), SHA256())
     return signed.public_bytes(Encoding.PEM)
+
+
+@pytest.mark.parametrize("piece", [" ", "A", "\n", "-----BEGIN NEW CERTIFICATE REQUEST-----"])
+def test_text_that_begins_a_request_and_does_not_end_it_is_refused_quickly(piece: str) -> None:
+    started = time.process_time()
+    text = "-----BEGIN NEW CERTIFICATE REQUEST-----" + piece * (250_000 // len(piece))
+    with pytest.raises(CsrError):
+        read_csr(text)
+    assert time.process_time() - started < 5

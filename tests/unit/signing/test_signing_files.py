@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import datetime
+import time
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,22 @@ def test_any_bytes_are_certificates_or_refused(data: bytes) -> None:
     except BundleError:
         return
     assert all(x509.load_der_x509_certificate(der) for der in found)
+
+
+def test_a_bundle_with_a_certificate_of_an_unknown_version_is_refused() -> None:
+    version = b"\xa0\x03\x02\x01\x02"
+    assert ISSUED.der.count(version) == 1
+    changed = bundle(BOTH).replace(ISSUED.der, ISSUED.der.replace(version, b"\xa0\x03\x02\x01\x03"))
+    with pytest.raises(BundleError, match="neither a certificate nor a PKCS #7"):
+        read_bundle(changed)
+
+
+@pytest.mark.parametrize("piece", [b" ", b"A", b"\n", b"-----BEGIN CERTIFICATE-----"])
+def test_text_that_begins_a_certificate_and_does_not_end_it_is_refused_quickly(piece: bytes) -> None:
+    started = time.process_time()
+    with pytest.raises(BundleError):
+        read_bundle(b"-----BEGIN CERTIFICATE-----" + piece * (1_000_000 // len(piece)))
+    assert time.process_time() - started < 5
 
 
 def test_pem_is_what_others_read() -> None:

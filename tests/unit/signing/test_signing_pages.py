@@ -129,9 +129,16 @@ def test_hostile_pages_give_an_answer(pieces: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["<", "<!--", "<a ", "<p id=locInfoNewReq ", "&", "<script>", "certnew.cer?ReqID=", "1 ", "0x8"]
+    "piece",
+    ["<", "<!--", "<a ", "<p id=locInfoNewReq ", "&", "<script>", "certnew.cer?ReqID=", "1 ", "0x8", "&#", "&#9"],
 )
 def test_long_hostile_pages_take_no_long_time(piece: str) -> None:
     started = time.process_time()
     read_answer(piece * (2_000_000 // len(piece)))
     assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize("reference", ["&#" + "9" * 5000 + ";", "&#x" + "f" * 5000 + ";", "&#99999999999"])
+def test_a_reference_to_no_character_hides_nothing(reference: str) -> None:
+    page = f"<p>{reference} Certificate Pending. Your Request Id is 12.</p>"
+    assert read_answer(page) == Pending(request_id=12)
