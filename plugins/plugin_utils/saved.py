@@ -107,7 +107,11 @@ class SavedEvidence:
         """Why it could not be read the last time, None when it was read since."""
         moment, path = self._failures.get(file_name(name), (None, None))
         missed = self._missed.get(name)
-        if missed is not None and (moment is None or moment[0] < missed) and _has_missed(missed, evidence):
+        if (
+            missed is not None
+            and (moment is None or moment[0] < missed)
+            and (evidence is None or began(missed) > _read_at(evidence))
+        ):
             return Failure(
                 kind="failed",
                 stage="reading the server",
@@ -161,12 +165,6 @@ def _missed(directories: t.Iterable[pathlib.Path]) -> dict[str, str]:
                 continue
             newest.update({name: run_id for name in names if newest.get(name, "") < run_id})
     return newest
-
-
-def _has_missed(run_id: str, evidence: Evidence | None) -> bool:
-    if evidence is None:
-        return True
-    return evidence.run_id.partition("/")[0] != run_id and began(run_id) > _read_at(evidence)
 
 
 def _entries(directory: pathlib.Path) -> list[str]:

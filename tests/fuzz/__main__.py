@@ -106,8 +106,8 @@ def _again(name: str, folder: Path, text: str, parser: argparse.ArgumentParser) 
 
 
 def _without_noise(output: str) -> str:
-    """Atheris names every module that it follows."""
-    return "".join(line for line in output.splitlines(keepends=True) if not line.startswith("INFO: "))
+    """Atheris names every module that it follows, and libFuzzer every input that reached something new."""
+    return "".join(line for line in output.splitlines(keepends=True) if not re.match(r"INFO: |#\d+\t", line))
 
 
 def _figure(name: str, output: str) -> str:

@@ -15,6 +15,8 @@ import typing as t
 from atheris import FuzzedDataProvider
 
 Path = tuple[t.Any, ...]
+# A list that is longer is not made longer still.
+_LONG: t.Final = 100
 
 TEXTS: t.Final = (
     *("", " ", "\0", "\ud800", "\udfff\ud800", "\u202e", "\x1b[31m", "a\r\nb", "\u2028", "\ufeff", "ı", "İ", "ß", "ﬀ"),
@@ -123,7 +125,7 @@ def _other(data: FuzzedDataProvider, value: t.Any) -> t.Any:
     if isinstance(value, (int, float)):
         return data.PickValueInList([*NUMBERS, data.ConsumeInt(8), value + 1])
     if isinstance(value, list):
-        return data.PickValueInList([value * 40, value[:1], value[::-1], value[1:], []])
+        return data.PickValueInList([value * 40 if len(value) < _LONG else value[:1], value[::-1], value[1:], []])
     if isinstance(value, dict):
         return {}
     return data.PickValueInList([text(data), *NUMBERS[:4]])

@@ -173,7 +173,7 @@ def ensure(name: str) -> Environment:
             raise
         raise UnavailableError(
             f"pip finds no wheel of {environment.ready_made} for Python {python_version(environment)} on this machine, and from source it "
-            f"is not built. Take another Python (make PYTHON=python3.12), after removing {environment.folder}."
+            f"is not built. Begin with another Python: remove .venv and {environment.folder}, then make PYTHON=python3.12 test."
         ) from None
     stamp.write_text(wanted, encoding="ascii")
     print(f"environment {name}: ready in {environment.folder} ({time.monotonic() - started:.0f} s)", flush=True)

@@ -38,6 +38,7 @@ PURE: t.Final = (
     "host_plan",
     "certificate_findings",
     "claims",
+    "pool_warnings",
     "certificate_records",
     *(f"renewal.{path.stem}" for path in sorted((UTILS / "renewal").glob("*.py"))),
     "sections",

@@ -291,7 +291,17 @@ def _as_group(forest: Forest, text: str, found: list[Entry]) -> Principal:
             f"enrol_group: {text!r} is not a security group. The right to enrol is given to groups only, so that who "
             "has it can be seen and changed in one place. Nothing was changed."
         )
-    return Principal(decode_sid(entry.values("objectSid")[0]), entry.text("sAMAccountName"))
+    return Principal(_sid_of(forest, entry), entry.text("sAMAccountName"))
+
+
+def _sid_of(forest: Forest, entry: Entry) -> str:
+    values = entry.values("objectSid")
+    if not values:
+        raise ForestError(
+            f"{forest.where}: an object that was asked for by its SID came without it. Use an account that may read the domain. "
+            "Nothing was changed."
+        )
+    return decode_sid(values[0])
 
 
 def _by_sid(connection: Connection, forest: Forest, sids: Iterable[str]) -> list[Entry]:
@@ -307,7 +317,7 @@ def names_of(connection: Connection, forest: Forest, sids: Iterable[str]) -> dic
     unknown = [sid for sid, name in names.items() if sid == name]
     if unknown:
         for entry in _by_sid(connection, forest, unknown):
-            names[decode_sid(entry.values("objectSid")[0])] = entry.text("sAMAccountName")
+            names[_sid_of(forest, entry)] = entry.text("sAMAccountName")
     return names
 
 
@@ -317,7 +327,7 @@ def wide_groups(connection: Connection, forest: Forest) -> Mapping[str, str]:
     sids += [f"{forest.domain_sid}-{relative}" for relative in WIDE_OF_DOMAIN]
     found: dict[str, str] = {}
     for wide in _by_sid(connection, forest, sids):
-        sid = decode_sid(wide.values("objectSid")[0])
+        sid = _sid_of(forest, wide)
         for group in connection.search(
             forest.domain,
             "subtree",
@@ -325,5 +335,5 @@ def wide_groups(connection: Connection, forest: Forest) -> Mapping[str, str]:
             ("objectSid",),
             doing="looking for groups that contain everybody",
         ):
-            found.setdefault(decode_sid(group.values("objectSid")[0]), usual_name(sid) or sid)
+            found.setdefault(_sid_of(forest, group), usual_name(sid) or sid)
     return found

@@ -71,15 +71,18 @@ def _documents() -> tuple[tuple[str, t.Any, list[Path]], ...]:
 def _seeds() -> t.Iterator[bytes]:
     yield _brought()
     yield _brought().replace(b"\n", b"\r\n")
-    yield from (b"\1" + data for data in some_bytes(40))
+    yield from (b"\1" + data for data in some_bytes(120))
 
 
 def _changed(provider: FuzzedDataProvider) -> bytes:
     """The file with other values in its replies, half of the time in that which says of which server it is, and when."""
     text = _brought().decode("ascii")
-    for inside, document, ways in _documents():
-        first = [way for way in ways if way[:2] == ("replies", 0)]
-        other = changed(provider, document, first if provider.ConsumeBool() else ways)
+    system = provider.ConsumeBool()
+    for number, (inside, document, ways) in enumerate(_documents()):
+        if system and number:
+            break
+        first = [way for way in ways if way[:3] == ("replies", 0, "value")]
+        other = changed(provider, document, first if system else ways, most=2)
         text = text.replace(inside, json.dumps(other, separators=(",", ":")).replace(" ", "\\u0020"))
     return text.encode("ascii")
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the sfb.kb4023993 contributors
 # GNU General Public License v3.0-or-later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A directory whose answers never come to an end is left, with a reason."""
+"""A directory whose answers never come to an end, or lack what was asked for, is left with a reason."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ import typing as t
 
 import pytest
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.directory.errors import ProtocolError
-from ansible_collections.sfb.kb4023993.plugins.plugin_utils.directory.forest import Forest, ForestError, new_oid
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.directory.forest import (
+    Forest,
+    ForestError,
+    names_of,
+    new_oid,
+    wide_groups,
+)
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.directory.ldap import Connection, Server
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.directory.messages import Entry, Message, Outcome, present
 
@@ -43,3 +49,10 @@ def test_a_server_that_knows_every_identifier_is_left() -> None:
     connection = Answering(Message(1, entry=OID), Message(1, outcome=Outcome(0, "")))
     with pytest.raises(ForestError, match="each is said to be in use"):
         new_oid(connection, FOREST)
+
+
+def test_an_object_without_the_sid_that_was_asked_for_is_no_answer() -> None:
+    connection = Answering(Message(1, entry=OID), Message(1, outcome=Outcome(0, "")))
+    for ask in (lambda: names_of(connection, FOREST, ["S-1-5-21-1-2-3-1105"]), lambda: wide_groups(connection, FOREST)):
+        with pytest.raises(ForestError, match="came without it"):
+            ask()
