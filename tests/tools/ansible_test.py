@@ -4,7 +4,8 @@
 """Run ansible-test from one environment: ``ansible_test.py {sanity|units} NAME`` (see environments.py).
 
 ``sanity`` runs all of its tests on what the artefact ships; ``units`` those unit tests that judge, plan and record, which are
-what has to work alike on the oldest Python of a controller.
+what has to work alike on the oldest Python of a controller. Its environments hold no more than the collection needs: a test that
+starts a simulated server cannot be among them.
 
 ansible-test makes virtual environments of its own and starts each with a pip bootstrap script that it downloads from
 an address of the Ansible project. To need nothing but a package index, a stand-in that uses Python's own ensurepip
@@ -31,7 +32,8 @@ _UNITS = (
     "test_evaluate.py",
     "test_history.py",
     "test_peer_certificates.py",
-    "test_plan*.py",
+    "test_plan.py",
+    "test_plan_file.py",
     "test_records.py",
     "test_re*_plan.py",
     "test_ro*_plan.py",
