@@ -9,12 +9,12 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 
-from ..plugin_utils.act import restart_service
 from ..plugin_utils.facts import single_host
 from ..plugin_utils.files import new_run_id
 from ..plugin_utils.host.session import Session
 from ..plugin_utils.reading import read_or_fail
 from ..plugin_utils.records import SERVICE
+from ..plugin_utils.restart_service import restart_service
 from ..plugin_utils.rules.restart import recorded_restart_is_pending
 from ..plugin_utils.task import Result, SfbAction, controller_now
 

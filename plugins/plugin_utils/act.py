@@ -9,16 +9,13 @@ fails or is refused. So a run that dies anywhere leaves the host in a state that
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import time
 import typing as t
 
 from .carry_out import (
     StepError,
     claim_operation,
     forget_claim_operation,
-    keep_operation,
     record_operation,
     refuse_if_claimed,
     release_operation,
@@ -26,8 +23,9 @@ from .carry_out import (
 )
 from .claims import Claimant, Others, passed_over
 from .host import operations as op
-from .host.session import Session, SessionError
+from .host.session import Session
 from .host.wire import Reply
+from .host_now import HostNow, is_fulfilled, read_now
 from .host_plan import HostPlan, ValueChange
 from .outcome import Outcome
 from .records import (
@@ -40,32 +38,12 @@ from .records import (
     RestartRecord,
     ValueState,
     can_be_read_back,
-    read_records,
     record_text,
     target_name,
 )
-from .rules.roles import with_believable_start
-from .rules.times import is_after
 from .words import quoted
 
-_PROCESS: t.Final = "DataMCUSvc"
-_STEP_SECONDS: t.Final = 20
 _RESTART: t.Final = f"restart|{SERVICE}".lower()
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Now:
-    """What a host says right before it is changed."""
-
-    machine_guid: str | None
-    time_utc: str
-    service: op.ServiceState
-    process: op.ProcessState | None
-    records: Records
-    claim: op.RegistryValue | None
-    invalid: frozenset[str]
-    truncated: bool
-    values: tuple[op.RegistryReadReply, ...]
 
 
 def write_changes(session: Session, plan: HostPlan, *, run_id: str, claimant: Claimant | None = None) -> Outcome:
@@ -75,7 +53,7 @@ def write_changes(session: Session, plan: HostPlan, *, run_id: str, claimant: Cl
     :raises SessionError: the host cannot be talked to any more.
     """
     try:
-        now = _read_now(session, plan.changes)
+        now = read_now(session, plan.changes)
         if plan.machine_guid and now.machine_guid != plan.machine_guid:
             raise StepError("refused", "This is not the machine that the plan was made for. Make a new plan.")
         others = claimant.others if claimant else Others()
@@ -109,7 +87,7 @@ def write_changes(session: Session, plan: HostPlan, *, run_id: str, claimant: Cl
         return error.outcome
 
 
-def _clear_operation(name: str, now: _Now) -> op.RegistryDelete:
+def _clear_operation(name: str, now: HostNow) -> op.RegistryDelete:
     """Remove a record that has nothing left to undo. A claim only as it was read, because another run may have put its own there."""
     if name == CLAIM and now.claim is not None:
         return forget_claim_operation(now.claim)
@@ -129,96 +107,18 @@ def release_claim(session: Session, claim: str) -> Outcome:
     return Outcome(status="unchanged", message="Other runs may work in this pool again.")
 
 
-def _restart_operations(plan: HostPlan, now: _Now, run_id: str, *, changes: bool) -> list[op.Operation]:
+def _restart_operations(plan: HostPlan, now: HostNow, run_id: str, *, changes: bool) -> list[op.Operation]:
     """The record of a restart that is needed from now on. One that stands and is not fulfilled is kept as it is."""
     record = now.records.restart
     if not plan.restart or plan.finish:
         return []
-    if record and not _is_fulfilled(record, now):
+    if record and not is_fulfilled(record, now):
         return []
     if record and record.begun_utc and not changes:
         return []
     # A fulfilled record would make the coming restart look as if it had happened already.
     dependents = record.dependents if record and record.begun_utc else ()
     return [record_operation(RestartRecord(since_utc=NOW, dependents=dependents, run_id=run_id))]
-
-
-def restart_service(
-    session: Session,
-    *,
-    run_id: str,
-    timeout_seconds: int,
-    only_if_recorded: bool = True,
-    claim: str | None = None,
-    last: bool = False,
-) -> Outcome:
-    """Restart RTCDATAMCU, or finish a recorded restart, and remove the record.
-
-    Stopping and starting are asked for in short batches, so that no connection has to bear a long wait.
-
-    :param only_if_recorded: do nothing where the server's record does not ask for a restart.
-    :param claim: the text of this run's claim on this server; only where it still stands is anything done.
-    :param last: no other server of the pool comes after this one, so the claim goes too, also after a failure.
-    :raises SessionError: the host cannot be talked to any more; the record on the server lets the next run go on.
-    """
-    release = (release_operation(claim),) if claim and last else ()
-    try:
-        outcome = _restart_where_needed(
-            session,
-            run_id=run_id,
-            timeout_seconds=timeout_seconds,
-            only_if_recorded=only_if_recorded,
-            keep=(keep_operation(claim),) if claim else (),
-            release=release,
-        )
-    except StepError as error:
-        if error.outcome.busy or not release:
-            return dataclasses.replace(error.outcome, claim=None if error.outcome.busy else claim)
-        with contextlib.suppress(StepError, SessionError):
-            run_operations(session, release, stage="releasing the pool")
-            claim = None
-        return dataclasses.replace(error.outcome, claim=claim)
-    return dataclasses.replace(outcome, claim=None if release else claim)
-
-
-def _restart_where_needed(
-    session: Session,
-    *,
-    run_id: str,
-    timeout_seconds: int,
-    only_if_recorded: bool,
-    keep: tuple[op.Operation, ...],
-    release: tuple[op.Operation, ...],
-) -> Outcome:
-    """:func:`restart_service` with its claim as operations: ``keep`` in front of what changes something, ``release`` with the last of it.
-
-    :raises StepError: it was refused, or did not end well.
-    """
-    now = _read_now(session, ())
-    if not keep:
-        refuse_if_claimed(now.records, run_id=run_id, now_utc=now.time_utc, others=Others())
-    record = now.records.restart
-    if record is None and only_if_recorded:
-        if release:
-            run_operations(session, release, stage="releasing the pool")
-        return Outcome(status="unchanged", message="No restart was needed.")
-    _check_startable(now.service)
-    if record and only_if_recorded and not record.begun_utc:
-        settled = _settled(record, now)
-        if settled:
-            clear = op.RegistryDelete(path=KEY, name=record.value_name, prune=True)
-            run_operations(session, [*keep, clear, *release], stage="clearing the record")
-            return Outcome(status="unchanged", message=settled)
-    fulfilled = record is not None and _is_fulfilled(record, now)
-    if record is None or (fulfilled and not only_if_recorded):
-        record, fulfilled = RestartRecord(since_utc=NOW, run_id=run_id), False
-    if not record.begun_utc:
-        running = tuple(d.name for d in now.service.dependents if d.status in ("running", "start_pending"))
-        dependents = tuple(dict.fromkeys((*record.dependents, *running)))
-        record = dataclasses.replace(record, begun_utc=NOW, dependents=dependents)
-    return _restart(
-        session, now, record, already_new=fulfilled, timeout_seconds=timeout_seconds, keep=keep, release=release
-    )
 
 
 def _take_back(session: Session, replies: t.Sequence[Reply]) -> None:
@@ -236,87 +136,7 @@ def _take_back(session: Session, replies: t.Sequence[Reply]) -> None:
         run_operations(session, undo, stage="clearing the record")
 
 
-def _is_fulfilled(record: RestartRecord, now: _Now) -> bool:
-    """Whether the process has started since the restart was asked for, or begun."""
-    since = record.begun_utc or record.since_utc
-    return now.process is not None and is_after(now.process.started_utc, since)
-
-
-def _settled(record: RestartRecord, now: _Now) -> str | None:
-    """Why a restart that was not begun is not needed any more."""
-    if _is_fulfilled(record, now):
-        return f"{SERVICE} had already been restarted; its record was removed."
-    if now.service.status == "stopped":
-        # Somebody stopped it, and starting it is theirs.
-        return f"{SERVICE} is stopped, so it was not restarted; its next start reads the change."
-    return None
-
-
-def _restart(
-    session: Session,
-    now: _Now,
-    record: RestartRecord,
-    *,
-    already_new: bool,
-    timeout_seconds: int,
-    keep: tuple[op.Operation, ...],
-    release: tuple[op.Operation, ...],
-) -> Outcome:
-    stop = now.service.status in ("running", "stop_pending", "paused", "pause_pending") and not already_new
-    first: list[op.Operation] = [record_operation(record)] if record.begun_utc == NOW else []
-    deadline = time.monotonic() + timeout_seconds
-    while True:
-        step = op.ServiceRestart(name=SERVICE, stop=stop, dependents=record.dependents, seconds=_STEP_SECONDS)
-        batch = [*keep, *first, step]
-        reply: op.ServiceRestartReply = run_operations(session, batch, stage="restarting RTCDATAMCU")[-1].value
-        if reply.phase == "done":
-            break
-        if time.monotonic() > deadline:
-            raise StepError(
-                "failed",
-                f"{SERVICE} is still {reply.phase} ({reply.status}) after {timeout_seconds} seconds. Look at it on the server; "
-                "run the same playbook again to go on from here.",
-            )
-        first, stop = [], reply.phase == "stopping"
-    if reply.dependents_not_started:
-        # The record stays: it is what knows of them.
-        raise StepError(
-            "failed",
-            f"{SERVICE} runs again, but these services that depend on it do not: {', '.join(reply.dependents_not_started)}. "
-            "Start them on the server, or run the same playbook again.",
-        )
-    clear = op.RegistryDelete(path=KEY, name=record.value_name, prune=True)
-    batch = [op.Processes(names=(_PROCESS,)), clear, *release]
-    after = run_operations(session, batch, stage="after the restart")
-    process: op.ProcessesReply = after[0].value
-    started = process.processes[0].started_utc if process.processes else "an unknown time"
-    return Outcome(status="changed", message=f"{SERVICE} was restarted and runs since {started}.")
-
-
-def _read_now(session: Session, changes: t.Sequence[ValueChange]) -> _Now:
-    operations: list[op.Operation] = [
-        op.System(),
-        op.Services(names=(SERVICE,)),
-        op.Processes(names=(_PROCESS,)),
-        op.RegistryList(path=KEY),
-        *(op.RegistryRead(path=change.path, name=change.name, view=change.view) for change in changes),
-    ]
-    values = [reply.value for reply in run_operations(session, operations, stage="reading before the change")]
-    processes, records = values[2].processes, read_records(values[3])
-    return _Now(
-        machine_guid=values[0].machine_guid,
-        time_utc=values[0].time_utc,
-        service=values[1].services[0],
-        process=with_believable_start(processes[0], values[0].time_utc) if processes else None,
-        records=records,
-        claim=next((value for value in values[3].values if value.name.lower() == CLAIM), None),
-        invalid=frozenset(name.lower() for name in records.invalid),
-        truncated=values[3].truncated,
-        values=tuple(values[4:]),
-    )
-
-
-def _still_to_do(plan: HostPlan, now: _Now) -> list[tuple[ValueChange, op.RegistryReadReply]]:
+def _still_to_do(plan: HostPlan, now: HostNow) -> list[tuple[ValueChange, op.RegistryReadReply]]:
     """The changes that a run that died has not already made; anything else than expected refuses all of them."""
     todo = []
     hidden = now.truncated or not now.invalid.isdisjoint({_RESTART, *map(_target, plan.changes)})
@@ -393,15 +213,6 @@ def _change_operations(
         yield op.RegistryDelete(path=KEY, name=record.value_name, prune=True)
     else:
         yield record_operation(dataclasses.replace(record, state="applied"))
-
-
-def _check_startable(service: op.ServiceState) -> None:
-    if not service.exists:
-        raise StepError("refused", f"There is no service {SERVICE} on this server.")
-    if service.start_mode == "disabled":
-        raise StepError(
-            "refused", f"{SERVICE} is disabled, so it is not restarted. Its next start will read the change."
-        )
 
 
 def _summary(changes: t.Sequence[ValueChange], plan: HostPlan) -> str:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .act import release_claim, restart_service, write_changes
+from .act import release_claim, write_changes
 from .claims import Claimant, Others, claim_seconds
 from .host.session import Session, SessionError
 from .host_plan import HostPlan
 from .outcome import Outcome
 from .plan import Plan
+from .restart_service import restart_service
 from .run import Run
 
 PlanStep = t.Literal["write", "restart", "release"]

@@ -28,6 +28,7 @@ from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host.wire import Rep
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.host_plan import Goal, HostPlan, Policy, Restart
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.outcome import Outcome
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.plan import Plan, make_plan
+from ansible_collections.sfb.kb4023993.plugins.plugin_utils.restart_service import restart_service
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.rules.opt_outs import sightings
 from ansible_collections.sfb.kb4023993.plugins.plugin_utils.sections import Header
 from lab import client
@@ -204,7 +205,7 @@ class Simulated:
     def restart(
         self, name: str = "fe01", *, session: CutSession | None = None, timeout: int = 60, force: bool = False
     ) -> Outcome:
-        outcome = act.restart_service(
+        outcome = restart_service(
             t.cast(Session, session or self.session(name)),
             run_id=self.run_id,
             timeout_seconds=timeout,
