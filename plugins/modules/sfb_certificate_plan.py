@@ -159,10 +159,15 @@ waves:
   returned: with O(stage=waves) or O(stage=put_back)
   sample: 4
 hosts:
-  description: The servers that get a certificate, or their old one back.
+  description: The servers that get a certificate, or their old one back, each with its wave, counted from 0.
+  type: dict
+  returned: with O(stage=waves) or O(stage=put_back)
+  sample: {edge01: 0, edge02: 1, fe01: 2, fe02: 3}
+involved:
+  description: Those, and servers that have theirs and still share it with another member of their Edge pool.
   type: list
   elements: str
-  returned: with O(stage=waves) or O(stage=put_back)
+  returned: with O(stage=waves)
   sample: [edge01, edge02, fe01, fe02]
 leads:
   description: Of those, the servers with the key, where the certificate is imported.

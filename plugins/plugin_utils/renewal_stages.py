@@ -73,7 +73,9 @@ def _waves(flow: Flow, options: Options, *, preview: bool) -> Stage:
     return Stage(
         result={
             "waves": number,
-            "hosts": list(first),
+            "hosts": flow.renewal.waves()[0],
+            # One may have done its own part before, and still has to hand its certificate to another one.
+            "involved": sorted({*first, *sharing.values()}),
             "leads": sorted(target.host for target in targets if target.lead),
             "sharing": sharing,
             "shared_from": sorted(set(sharing.values())),
@@ -88,7 +90,7 @@ def _put_back(flow: Flow, options: Options, *, preview: bool) -> Stage:
     number = flow.put_back()
     planned = flow.renewal.installations()
     return Stage(
-        result={"waves": number, "hosts": [target.host for target in planned.hosts] if planned else []},
+        result={"waves": number, "hosts": flow.renewal.waves()[0]},
         warnings=planned.warnings if planned else (),
     )
 

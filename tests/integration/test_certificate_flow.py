@@ -162,7 +162,7 @@ def test_killed_controller_goes_on_to_the_same_end(start: Callable[..., Fleet], 
         "Request | Take the requests into records",
         "Ask CA | Hand in and fetch",
         "Sign | Note on the servers where their request is",
-        "Install | Import the certificates to their keys",
+        "Assign | Import the certificates to their keys",
         "Wave | Assign and restart, wave 2",
         "Verify | Judge the fleet again",
     ):

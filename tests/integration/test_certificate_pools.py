@@ -85,7 +85,7 @@ def test_new_ca_is_trusted_by_everybody_before_its_first_certificate_is_assigned
 
 def test_no_secret_is_in_any_output_or_file(whole: Whole) -> None:
     assert (
-        "TASK [sfb.kb4023993.workaround_certificates : Install | Hand them to the other members]" in whole.played.output
+        "TASK [sfb.kb4023993.workaround_certificates : Assign | Hand them to the other members]" in whole.played.output
     )
     assert found(whole.fleet, whole.played) == []
 
